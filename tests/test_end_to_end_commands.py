@@ -36,7 +36,7 @@ def _leftovers(deck: CommandLine) -> int:
         return queue.count("state:running")
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_lets_running_jobs_finish_and_starts_no_others(deck: CommandLine, number: signal.Signals) -> None:
     for _ in range(5):
         deck.done("run", "--shell", "echo started; while [ ! -e go ]; do sleep 0.02; done")
@@ -89,6 +89,17 @@ def test_a_second_signal_stops_the_worker_at_once(deck: CommandLine) -> None:
     _, log = worker.communicate(timeout=20)
     assert time.monotonic() - begin < 5
     assert (worker.returncode, _leftovers(deck)) == (0, 0), log
+
+
+def test_a_worker_started_with_nohup_ignores_the_end_of_its_terminal(deck: CommandLine) -> None:
+    worker = deck.start("worker", hangup=signal.SIG_IGN)
+    eventually(lambda: _working(deck))
+    worker.send_signal(signal.SIGHUP)
+    deck.done("run", "--wait", "--", "true")
+    worker.terminate()
+    _, log = worker.communicate(timeout=20)
+    assert worker.returncode == 0
+    assert "SIGHUP" not in log
 
 
 def test_the_job_of_a_killed_worker_is_rerun_and_its_first_attempt_is_crashed(deck: CommandLine) -> None:

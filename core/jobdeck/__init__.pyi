@@ -19,6 +19,15 @@ from .execution.shell import (
 from .execution.shell import (
     command_line as command_line,
 )
+from .execution.signal_handlers import (
+    STOP_SIGNALS as STOP_SIGNALS,
+)
+from .execution.signal_handlers import (
+    default_in_forks as default_in_forks,
+)
+from .execution.signal_handlers import (
+    handle_signal as handle_signal,
+)
 from .execution.stack_trace import (
     Call as Call,
 )
@@ -152,6 +161,9 @@ from .model.errors import (
     NotRunning as NotRunning,
 )
 from .model.errors import (
+    RowDamaged as RowDamaged,
+)
+from .model.errors import (
     RowRefused as RowRefused,
 )
 from .model.errors import (
@@ -192,6 +204,9 @@ from .model.errors import (
 )
 from .model.errors import (
     UndoConflict as UndoConflict,
+)
+from .model.errors import (
+    UndoDataDamaged as UndoDataDamaged,
 )
 from .model.errors import (
     UniqueKeyConflict as UniqueKeyConflict,

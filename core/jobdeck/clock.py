@@ -3,10 +3,27 @@
 from __future__ import annotations
 
 import subprocess
-import time
+import time as _time
 from functools import cache
 from pathlib import Path
 from typing import Protocol
+
+
+class _Time:
+    """The functions of Python's `time`, under their own names, as they were when jobdeck was imported.
+
+    Handlers and tests replace those of the module (freezegun, `unittest.mock`), for their own code: leases and timeouts that
+    followed would end at once, or never. The modules of the engine import this one instead.
+    """
+
+    time = staticmethod(_time.time)
+    time_ns = staticmethod(_time.time_ns)
+    monotonic = staticmethod(_time.monotonic)
+    perf_counter = staticmethod(_time.perf_counter)
+    sleep = staticmethod(_time.sleep)
+
+
+time = _Time
 
 
 class Clock(Protocol):

@@ -6,12 +6,16 @@ import contextlib
 import logging
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 from jobdeck import GiveUp, Snooze, context, job
+from jobdeck.model.attempt_result import Completed
+from jobdeck.processes.child_output import ChildContext
+from jobdeck.processes.protocol import encode_result, pack
 
 if os.environ.get("CHILDREN_BROKEN") and Path(os.environ["CHILDREN_BROKEN"]).exists():
     raise RuntimeError("the deploy is half done")
@@ -150,3 +154,16 @@ def iso_litter(note: str) -> int:
     process = subprocess.Popen(["sleep", "999"])
     say(note, process.pid)
     return os.getpid()
+
+
+@job(name="repeat")
+def repeat(note: str) -> str:
+    """Send the result of the previous job once more, as a process forked by that job could."""
+    line = socket.socket(fileno=os.dup(int(sys.argv[1])))
+    job = context()
+    assert isinstance(job, ChildContext)
+    if os.path.exists(note):
+        previous = int(Path(note).read_text())
+        line.sendall(pack(["results", [], [encode_result(previous, Completed(job.job, 0.0, 0.0, '"of another"'))], False]))
+    say(note, job.ticket)
+    return "its own"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -99,8 +101,10 @@ class CommandLine:
             wanted = ids or [*queue.ids()]
             eventually(lambda: all(job.state in FINAL for job in queue.get_many(wanted)))
 
-    def start(self, *args: str | int, env: Mapping[str, str] | None = None, **more: Any) -> subprocess.Popen[str]:
-        """Start a command line as a separate process."""
+    def start(
+        self, *args: str | int, env: Mapping[str, str] | None = None, hangup: Any = signal.SIG_DFL, **more: Any
+    ) -> subprocess.Popen[str]:
+        """Start a command line as a separate process, with SIGHUP as a terminal or nohup (`hangup=SIG_IGN`) would set it."""
         return subprocess.Popen(
             command("--db", self.where, *map(str, args)),
             cwd=self.folder,
@@ -108,6 +112,7 @@ class CommandLine:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            preexec_fn=partial(signal.signal, signal.SIGHUP, hangup),
             **more,
         )
 

@@ -19,7 +19,7 @@ from textual.driver import Driver
 from textual.filter import LineFilter
 from textual.screen import ModalScreen, Screen
 
-from jobdeck import Job, Overview, Schedule
+from jobdeck import Job, Overview, Schedule, default_in_forks
 
 from .app_base import CockpitBase
 from .feed.connection_status import ConnectionMonitor
@@ -171,6 +171,7 @@ class Cockpit(CockpitBase):
             signal.SIGHUP: self._hang_up,
         }
         on_signals(asyncio.get_running_loop(), handlers, self._force_exit)
+        default_in_forks(*handlers, signal.SIGWINCH, signal.SIGTSTP, signal.SIGCONT)
         self.set_timer(LOAD_AFTER, self._load)
 
     def _load(self) -> None:

@@ -14,6 +14,7 @@ import click
 from jobdeck import __version__
 
 from .commands.common import CliContext, common_options, flush_quietly, report_error
+from .commands.init_process import become_init
 
 #: Heading → command → (module, one line for `jobdeck --help`). The function is named after the command: `list_command`.
 SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
@@ -142,6 +143,7 @@ def cli(ctx: click.Context) -> None:
 
 def main() -> None:
     """Run the `jobdeck` script."""
+    become_init()
     gc.set_threshold(20_000, 20, 20)  # startup creates many objects and no garbage: collecting costs 10 %
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):

@@ -6,18 +6,23 @@ A handler that blocks without `await` stalls all others. A task that it starts a
 from __future__ import annotations
 
 import asyncio
-import logging
+import contextlib
+import os
 import sys
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from types import FrameType
 from typing import Any, Protocol
 
-from ..model.errors import AttemptSignal
+from ..logs import get_logger
+from ..model.errors import AttemptSignal, Crashed
+from ..model.foreign_errors import text_of, type_name
+from .forked_child import exit_if_forked, process_identity
 
-logger = logging.getLogger("jobdeck.worker")
+logger = get_logger("jobdeck.worker")
 
 CHECK_INTERVAL = 1.0
 """The maximum seconds between two checks for a timeout: the attempt's clock may differ from the loop's (in tests)."""
@@ -60,6 +65,9 @@ class AsyncRunner:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
+        self._unfinished: dict[Future[Any], tuple[asyncio.AbstractEventLoop, Coroutine[Any, Any, Any]]] = {}
+        """The loop and the coroutine of each future without a result. Guarded by the lock."""
+        self._abandoned: list[object] = []
         self._handlers: dict[Stoppable, Coroutine[Any, Any, Any]] = {}
         """The running handlers by attempt. Changed only on the loop's thread; read by others."""
 
@@ -75,7 +83,31 @@ class AsyncRunner:
         `await`, and once more after each grace period if it continues. Its error is then the reason for the stop:
         `Stopped`, `TimedOut` or `Interrupted`.
         """
-        return asyncio.run_coroutine_threadsafe(_run_handler(coroutine, context, self._handlers), self._ensure_loop())
+        future: Future[Any] = Future()
+        with self._lock:
+            loop = self._ensure_loop()
+            self._unfinished[future] = loop, coroutine
+
+        def start() -> None:
+            _reset(loop)
+            task = asyncio.Task(_run_handler(coroutine, context, self._handlers), loop=loop)
+            task.add_done_callback(partial(self._finish, future))
+
+        with contextlib.suppress(RuntimeError):  # closed just now: its thread ends the future
+            loop.call_soon_threadsafe(start)
+        return future
+
+    def _finish(self, future: Future[Any], task: asyncio.Task[Any]) -> None:
+        with self._lock:
+            known = self._unfinished.pop(future, None)
+        if known is None:
+            return  # the loop was given up meanwhile
+        if task.cancelled():  # before its first step
+            known[1].close()
+            future.set_result(Raised(asyncio.CancelledError()))
+        else:
+            error = task.exception()
+            future.set_result(task.result() if error is None else Raised(error))
 
     def frames(self, context: Stoppable) -> list[FrameType] | None:
         """Return the handler's own frame, then those of the coroutines it awaits; `None` if no handler runs here.
@@ -98,27 +130,79 @@ class AsyncRunner:
             at = getattr(at, "gi_yieldfrom" if sort == "gi" else f"{sort}_await")
         return found
 
+    def after_fork(self) -> None:
+        """Keep a forked child from running the event loop, whose descriptors it shares with its parent."""
+        if self._loop is not None and self.is_here:
+            # The child ends as soon as its code returns to the loop, before any other handler resumes in it.
+            ready = getattr(self._loop, "_ready", None)
+            if ready is not None:
+                self._abandoned.extend(ready)  # destroying them would warn about coroutines that were never awaited
+                ready.clear()
+            self._loop.call_soon(exit_if_forked, None, RuntimeError("a forked child cannot continue on the event loop"))
+        else:
+            # The loop's thread exists in the parent only; a handler that this process starts gets a loop of its own.
+            self._lock, self._loop, self._thread, self._handlers = threading.Lock(), None, None, {}
+            self._unfinished = {}
+
     def _ensure_loop(self) -> asyncio.AbstractEventLoop:
-        with self._lock:
-            if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                # A daemon thread: a handler that never returns must not keep the process from exiting.
-                self._thread = threading.Thread(target=_run_forever, args=(self._loop,), name="jobdeck-event-loop", daemon=True)
-                self._thread.start()
-            return self._loop
+        """Return the loop, a new one if there is none that runs. The caller holds the lock."""
+        if self._loop is None or self._thread is None or not self._thread.is_alive() or self._loop.is_closed():
+            self._loop = _new_loop()
+            # A daemon thread: a handler that never returns must not keep the process from exiting.
+            self._thread = threading.Thread(target=self._run_loop, args=(self._loop,), name="jobdeck-event-loop", daemon=True)
+            self._thread.start()
+        return self._loop
+
+    def _run_loop(self, loop: asyncio.AbstractEventLoop) -> None:
+        try:
+            _run_until_broken(loop)
+        finally:
+            with self._lock:
+                if self._loop is loop:
+                    self._loop = None
+                    self._handlers = {}
+                lost = [future for future, (its_loop, _) in self._unfinished.items() if its_loop is loop]
+                for future in lost:
+                    del self._unfinished[future]
+            for future in lost:
+                future.set_result(Raised(Crashed("the event loop that ran it was closed")))
 
 
 RUNNER = AsyncRunner()
 """The runner of this process."""
+os.register_at_fork(after_in_child=RUNNER.after_fork)
 
 
-def _run_forever(loop: asyncio.AbstractEventLoop) -> None:
-    asyncio.set_event_loop(loop)
-    while True:
+def _new_loop() -> asyncio.AbstractEventLoop:
+    """Return a loop of the program's choice, or of Python's if that one cannot be made."""
+    with contextlib.suppress(BaseException):  # a policy may be any object
+        loop = asyncio.new_event_loop()
+        if isinstance(loop, asyncio.AbstractEventLoop) and not (loop.is_closed() or loop.is_running()):
+            return loop
+    return asyncio.SelectorEventLoop()
+
+
+def _reset(loop: asyncio.AbstractEventLoop) -> None:
+    """Undo what an earlier handler may have set for the whole loop."""
+    if loop.get_task_factory() is not None:
+        loop.set_task_factory(None)
+    if loop.get_exception_handler() is not None:
+        loop.set_exception_handler(None)
+
+
+def _run_until_broken(loop: asyncio.AbstractEventLoop) -> None:
+    """Run the loop until it is closed or can no longer run; a handler that stops it has no effect."""
+    while not loop.is_closed():
+        asyncio._set_running_loop(None)
+        with contextlib.suppress(BaseException):
+            asyncio.set_event_loop(loop)
         try:
             loop.run_forever()
-        except BaseException:  # SystemExit of a task that a handler left running, which asyncio propagates
-            logger.exception("A task of an async handler tried to stop the event loop; the loop continues")
+        except (SystemExit, KeyboardInterrupt):  # of a task that a handler left running, which asyncio propagates
+            logger.warning("A task that an async handler left running tried to end the program; the event loop continues")
+        except BaseException as error:
+            logger.error("The event loop of async handlers broke, and is replaced: %s: %s", type_name(error), text_of(error))
+            return
 
 
 def _frames_from(outermost: FrameType | None, thread: int | None) -> list[FrameType]:
@@ -142,18 +226,22 @@ async def _run_handler(
     watch = _CancelTimer(task, context)
     watch.start()
     handlers[context] = coroutine
+    process = process_identity()
     try:
         return await coroutine
     except asyncio.CancelledError as error:
+        exit_if_forked(process, error)
         try:
             context.check()
         except AttemptSignal as signal:
             return Raised(signal)
         return Raised(error)  # the handler cancelled itself
     except BaseException as error:  # SystemExit would stop the loop and every other handler
+        exit_if_forked(process, error)
         return Raised(error)
     finally:
-        del handlers[context]
+        exit_if_forked(process)
+        handlers.pop(context, None)
         watch.stop()
 
 
@@ -173,7 +261,8 @@ class _CancelTimer:
         self._check_timeout()
 
     def _request_cancel(self) -> None:
-        self._loop.call_soon_threadsafe(self._cancel)  # called on any thread
+        with contextlib.suppress(RuntimeError):  # closed: its thread ends the job
+            self._loop.call_soon_threadsafe(self._cancel)  # called on any thread
 
     def stop(self) -> None:
         """Stop watching: the coroutine has finished."""

@@ -3,23 +3,57 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
-import traceback
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from typing import TypeVar
 
 from ..clock import Clock
+from ..logs import EngineLogger, get_logger
 from ..model.errors import Interrupted, Stopped, TimedOut
+from ..model.foreign_errors import text_of, type_name
 from ..model.jobs import Job
 from .log_buffer import LogBuffer, LogEntry
+from .serialization import format_traceback
 
 STOP_GRACE = 5.0
 """Seconds between asking a command to stop (SIGTERM) and killing it (SIGKILL)."""
 
-_JOB_LOGGER = logging.getLogger("jobdeck.job")
 
 T = TypeVar("T")
+
+
+class JobLogger(EngineLogger):
+    """The logger of `JobContext.log`: its records reach the log of the attempt whatever `logging` is configured to do."""
+
+    NAME = "jobdeck.job"
+
+    def isEnabledFor(self, level: int) -> bool:  # noqa: N802
+        """Return `True`: the log of an attempt takes every level."""
+        return True
+
+    def handle(self, record: logging.LogRecord) -> None:
+        """Write the record to the log of the attempt, then pass it to the handlers of the program."""
+        write_record(record)
+        if self.manager.disable < record.levelno:
+            super().handle(record)
+
+
+def write_record(record: logging.LogRecord) -> None:
+    """Write the record to the log of the attempt that runs here, if any. Never raises for what the record holds."""
+    found = current_context.get()
+    if found is None:
+        return
+    level, text = "info", ""
+    try:
+        level = record.levelname.lower()
+        text = str.__str__(record.getMessage())
+        if record.exc_info and record.exc_info[1] is not None:
+            text += "\n" + format_traceback(record.exc_info[1], whole=True).rstrip()
+    except Exception as error:
+        text = text or f"(a log record that cannot be formatted: {type_name(error)}: {text_of(error)})"
+    found.write(level, text)
 
 
 class JobContext:
@@ -33,8 +67,10 @@ class JobContext:
     _log: LogBuffer | None = None
     _stop: threading.Event | None = None
     _on_stop: Callable[[], None] | None = None
+    forked = False
+    """Whether this is the copy of the context in a process that the handler has forked."""
 
-    log: logging.LoggerAdapter[logging.Logger] = logging.LoggerAdapter(_JOB_LOGGER, {})
+    log: logging.LoggerAdapter[logging.Logger] = logging.LoggerAdapter(get_logger("jobdeck.job", JobLogger), {})
     """A logger whose records, of any level, go to the attempt's log."""
 
     def __init__(self, job: Job, clock: Clock) -> None:
@@ -182,7 +218,8 @@ class JobContext:
 
     def write(self, level: str, text: str) -> None:
         """Add text to the attempt's log without `logging`, such as the output of a command."""
-        self._lines.add(level, text)
+        if not self.forked:  # nothing reads the buffer of a forked child, and another thread may have held its lock
+            self._lines.add(level, text)
 
     @property
     def _lines(self) -> LogBuffer:
@@ -195,6 +232,15 @@ class JobContext:
 
 
 current_context: ContextVar[JobContext | None] = ContextVar("jobdeck_context", default=None)
+
+
+def _mark_forked() -> None:
+    found = current_context.get()
+    if found is not None:
+        found.forked = True
+
+
+os.register_at_fork(after_in_child=_mark_forked)
 
 
 def context() -> JobContext:
@@ -213,25 +259,18 @@ class AttemptLogHandler(logging.Handler):
     """Sends the records that a handler logs, with any logger, to the log of its attempt."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        found = current_context.get()
-        if found is None:
-            return
-        try:
-            text = record.getMessage()
-            if record.exc_info and record.exc_info[0] is not None:
-                text += "\n" + "".join(traceback.format_exception(*record.exc_info)).rstrip()
-            found.write(record.levelname.lower(), text)
-        except Exception:  # a record that cannot be formatted: report it as `logging` does
-            self.handleError(record)
+        if record.name != JobLogger.NAME:
+            write_record(record)
+
+
+_CAPTURE = AttemptLogHandler()
 
 
 def capture_logs() -> None:
-    """Install the log capture in this process, once."""
-    root = logging.getLogger()
-    if not any(isinstance(handler, AttemptLogHandler) for handler in root.handlers):
-        root.addHandler(AttemptLogHandler())
-    # The job's own logger passes every level; the levels of other loggers are up to the program.
-    _JOB_LOGGER.setLevel(logging.DEBUG)
+    """Install the log capture in this process, unless it is installed. A program may remove it with its own configuration."""
+    root = logging.root
+    if _CAPTURE not in root.handlers:
+        root.addHandler(_CAPTURE)
 
 
 def _is_on_event_loop() -> bool:

@@ -10,6 +10,7 @@ from random import Random
 
 from ..kinds.registry import Entry
 from ..model.errors import ArgumentsMismatch, UnknownKind
+from ..model.foreign_errors import is_error
 from ..model.jobs import Job
 
 LIMIT = 24
@@ -22,7 +23,7 @@ CAP = 3600.0
 
 def is_mismatch(error: BaseException, entry: Entry | None) -> bool:
     """Report whether an attempt failed before its handler started; `entry` is the job's kind, if this process knows it."""
-    return isinstance(error, ArgumentsMismatch) or (entry is None and isinstance(error, UnknownKind))
+    return is_error(error, ArgumentsMismatch) or (entry is None and is_error(error, UnknownKind))
 
 
 def mismatch_delay(job: Job, random: Random) -> float:

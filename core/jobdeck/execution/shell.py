@@ -9,12 +9,12 @@ import selectors
 import shlex
 import signal
 import subprocess
-import time
 from typing import Any
 
+from ..clock import time
 from ..kinds.registry import SHELL as KIND
 from ..kinds.registry import Entry, Registry
-from ..model.errors import GiveUp, InvalidArguments
+from ..model.errors import GiveUp, InvalidArguments, PlainError
 from .context import JobContext, context
 from .process_group import ProcessGroupGuard, describe_exit, group_alive, stop_group
 
@@ -22,11 +22,8 @@ _STDERR_CHARACTERS = 2000
 _CHUNK = 1 << 16
 
 
-class CommandFailed(Exception):
+class CommandFailed(PlainError):
     """Raised if the command exits non-zero or is killed by a signal. The message ends with its standard error."""
-
-    plain = True
-    """Omit the traceback, which would only show jobdeck's own code."""
 
     def __init__(self, how: str, stderr: str) -> None:
         super().__init__(f"{how}: {stderr}" if stderr else how)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar, overload
 
 from ..model.errors import AppImportError, InvalidHandler, KindTaken, UnknownKind
+from ..model.foreign_errors import text_of, type_name
 from ..model.jobs import Kind
 from .app_folder import add_current_folder, refuse_shadowed
 from .arguments import Arguments
@@ -269,9 +270,11 @@ def load_apps(apps: Iterable[str]) -> None:
                 raise AppImportError(app, f"no module {error.name!r} {where}") from None
             raise AppImportError(app, f"it imports {error.name!r}, which is not installed") from None
         except SystemExit as error:  # for example, a script that parses a command line
-            raise AppImportError(app, f"importing it exits the program (SystemExit: {error})") from error
-        except Exception as error:
-            raise AppImportError(app, f"importing it raised {type(error).__name__}: {error}") from error
+            raise AppImportError(app, f"importing it exits the program (SystemExit: {text_of(error)})") from error
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            raise AppImportError(app, f"importing it raised {type_name(error)}: {text_of(error)}") from error
 
 
 def _load_file(path: Path) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from ..model.backoff import CAP, FIRST, LONGEST, Bounds, parse_bounds
+from ..model.foreign_errors import flatten_group, is_named
 
 CustomBackoff = Callable[[int, BaseException], float]
 """The number of the failed attempt (1 for the first) and its exception → seconds until the next attempt."""
@@ -53,11 +54,11 @@ class RetryPolicy:
 
         An exception group is not retried if one of its errors is in `give_up_on`, or if one is not in `retry_on`.
         """
-        if isinstance(error, self.give_up_on) or any(isinstance(each, self.give_up_on) for each in flatten_group(error)):
+        if any(is_named(each, *self.give_up_on) for each in (error, *flatten_group(error))):
             return True
-        if self.retry_on is None or isinstance(error, self.retry_on):
+        if self.retry_on is None or is_named(error, *self.retry_on):
             return False
-        return not all(isinstance(each, self.retry_on) for each in flatten_group(error))
+        return not all(is_named(each, *self.retry_on) for each in flatten_group(error))
 
 
 def type_names(errors: Errors) -> tuple[str, ...]:
@@ -68,15 +69,6 @@ def type_names(errors: Errors) -> tuple[str, ...]:
         else f"{each.__module__}.{each.__qualname__}"
         for each in errors
     )
-
-
-def flatten_group(error: BaseException) -> Iterator[BaseException]:
-    """Yield the error or, for an exception group, the errors in it."""
-    if isinstance(error, BaseExceptionGroup):
-        for each in error.exceptions:
-            yield from flatten_group(each)
-    else:
-        yield error
 
 
 def custom_delay(backoff: CustomBackoff, attempt: int, error: BaseException) -> float:

@@ -5,16 +5,14 @@ Any process may run any task at any time; running a task twice is harmless.
 
 from __future__ import annotations
 
-import logging
-import time
-
-from ..clock import Clock
+from ..clock import Clock, time
+from ..logs import get_logger
 from ..scheduling.ticker import enqueue_due, repair_future_ticks
 from ..settings import Settings
 from ..store.base import Store
 from .service import PRUNE_PAUSE, prune_steps, pruning_rules
 
-logger = logging.getLogger("jobdeck.maintenance")
+logger = get_logger("jobdeck.maintenance")
 
 RESCUE_EVERY = 5.0
 """Seconds between two scans for expired leases."""

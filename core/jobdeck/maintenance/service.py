@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from ..clock import Clock, SystemClock
+from ..clock import Clock, SystemClock, time
 from ..model.address import DatabaseAddress
 from ..model.errors import BackupFailed, InvalidOption, StoreError, StoreRefused
 from ..model.findings import Finding, Severity

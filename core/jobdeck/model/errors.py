@@ -116,6 +116,14 @@ class InvalidJournalEntry(JobdeckError):
         self.redo = redo
 
 
+class UndoDataDamaged(JobdeckError):
+    """What the journal keeps to undo an operation has changed in the database, so that it cannot be undone or redone."""
+
+    def __init__(self, entry_id: int) -> None:
+        super().__init__(f"The undo data of journal entry {entry_id} is damaged, so it cannot be undone or redone.")
+        self.entry_id = entry_id
+
+
 class LeaseLost(JobdeckError):
     """The worker no longer holds the job: its lease expired and the job was rescued.
 
@@ -380,6 +388,17 @@ class RowRefused(StoreError):
         self.problem = problem
 
 
+class RowDamaged(StoreError):
+    """A stored row cannot be read: a bit has flipped, or another program has written it, and it could not be repaired.
+
+    `jobdeck doctor` names the damaged rows, and `jobdeck doctor --repair` repairs them.
+    """
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"A stored row is damaged ({what}); `jobdeck doctor` names the damaged rows.")
+        self.what = what
+
+
 class BackupFailed(JobdeckError):
     """No backup was written, and any file at its path is unchanged. Choose another path, or free disk space."""
 
@@ -387,6 +406,14 @@ class BackupFailed(JobdeckError):
         super().__init__(f"No backup was written to {path}: {problem}.")
         self.path = path
         self.problem = problem
+
+
+class PlainError(Exception):
+    """The base of errors of jobdeck's own handlers: their traceback would only show jobdeck's code, and is omitted."""
+
+
+class Crashed(PlainError):
+    """The thread, event loop or process that ran the code of an attempt died."""
 
 
 class AttemptSignal(Exception):

@@ -45,6 +45,8 @@ class Reason(StrEnum):
     """It was not started before `expires_at`."""
     PARENT = "parent"
     """A job that it waited for failed, was cancelled or was deleted."""
+    DAMAGED = "damaged"
+    """Its stored row could not be read: a bit had flipped, or another program had written it."""
 
 
 class IfParentFails(StrEnum):

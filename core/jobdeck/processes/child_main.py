@@ -16,23 +16,28 @@ import signal
 import socket
 import sys
 import threading
-import time
 from collections import deque
 from collections.abc import Iterable
 from random import Random
 from typing import Any, NoReturn
 
+from ..clock import time
+from ..execution.attempt_contexts import AttemptContexts
 from ..execution.context import capture_logs
 from ..execution.executor import execute, failed_result
+from ..execution.forked_child import exit_if_forked, process_identity
 from ..execution.process_group import kill_guarded
 from ..execution.shell import add_shell
+from ..execution.signal_handlers import STOP_SIGNALS, handle_signal
 from ..execution.stack_capture import capture_stack
 from ..execution.stack_trace import FINISHED
 from ..kinds.registry import REGISTRY, load_apps
+from ..logs import get_logger
 from ..model.attempt_result import AttemptResult, Cancelled, Released
 from ..model.errors import AppImportError, Interrupted, KindNotInChild, Stopped
+from ..model.foreign_errors import is_error
 from .child_output import CLOCK, ChildContext, ForwardingHandler, capture_prints
-from .protocol import LineBuffer, Message, Row, decode_job, encode_result, pack, unpack
+from .protocol import SLOTS, LineBuffer, Message, Row, decode_job, encode_result, pack, unpack
 
 NOTES = 0.25
 """Seconds between two messages with logs and progress."""
@@ -42,7 +47,7 @@ _MAX_DELAY = 0.03
 """Seconds after which results are sent even if the next job is still running."""
 _CHUNK = 1 << 18
 
-logger = logging.getLogger("jobdeck.child")
+logger = get_logger("jobdeck.child")
 
 
 class ChildRunner:
@@ -53,6 +58,7 @@ class ChildRunner:
         self._started = started
         self._isolate = isolate
         self._random = Random()
+        self.contexts = AttemptContexts()
         self._lock = threading.Lock()
         self._work = threading.Condition(self._lock)
         # Guarded by the lock:
@@ -87,22 +93,22 @@ class ChildRunner:
     def _handle(self, message: Message) -> None:
         match message:
             case ["run", rows]:
-                contexts = [ChildContext(job, slot) for slot, job in map(decode_job, rows)]
+                contexts = [ChildContext(job, ticket) for ticket, job in map(decode_job, rows)]
                 with self._lock:
                     for context in contexts:
-                        self._held[context.slot] = context
+                        self._held[context.ticket] = context
                     self._waiting.extend(contexts)
                     self._work.notify(len(contexts))
                     self._spawn_threads()
-            case ["stop", slot, cancelled, interrupted, lost, grace]:
-                self._release_unstarted([slot])
-                if (held := self._held.get(slot)) is not None:
+            case ["stop", ticket, cancelled, interrupted, lost, grace]:
+                self._release_unstarted([ticket])
+                if (held := self._held.get(ticket)) is not None:
                     held.request_stop(cancelled=cancelled, interrupted=interrupted, lost=lost, grace=grace)
-            case ["recall", slots]:
-                self._release_unstarted(slots)
-            case ["stack", slot]:
-                held = self._held.get(slot)
-                self.send(["stack", slot, {"reason": FINISHED} if held is None else capture_stack(held)])
+            case ["recall", tickets]:
+                self._release_unstarted(tickets)
+            case ["stack", ticket]:
+                held = self._held.get(ticket)
+                self.send(["stack", ticket, {"reason": FINISHED} if held is None else capture_stack(held)])
             case ["threads", number]:
                 with self._lock:
                     self._limit = number
@@ -119,14 +125,14 @@ class ChildRunner:
             self._threads += 1
             threading.Thread(target=self.run, name="jobdeck-runner", daemon=True).start()
 
-    def _release_unstarted(self, slots: Iterable[int]) -> None:
+    def _release_unstarted(self, tickets: Iterable[int]) -> None:
         """Release those of the jobs that have not started."""
         with self._lock:
             kept: deque[ChildContext] = deque()
             released: list[ChildContext] = []
-            requested = set(slots)
+            requested = set(tickets)
             for context in self._waiting:
-                (released if context.slot in requested else kept).append(context)
+                (released if context.ticket in requested else kept).append(context)
             self._waiting = kept
         now = CLOCK.now()
         for context in released:
@@ -146,7 +152,7 @@ class ChildRunner:
             try:
                 if context.kind not in REGISTRY:
                     raise KindNotInChild(context.kind)  # noqa: TRY301
-                result = execute(context.job, context, REGISTRY, CLOCK, self._random)
+                result = self.contexts.run(execute, context.job, context, REGISTRY, CLOCK, self._random)
                 self._running = None
             except BaseException as error:
                 # An unknown kind, a bug, or the signal that stops an isolated job arriving at the last moment.
@@ -168,18 +174,19 @@ class ChildRunner:
             self._idle -= 1
             context = self._waiting.popleft()
             # From here on the job counts as started: if this process dies, the attempt is used up.
-            self._started[context.slot] = 1
+            self._started[context.ticket % SLOTS] = 1
         if context.job.crashes and self._results:
             self.flush()  # the job may crash this process again, which must not lose the results of other jobs
         return context
 
     def _result_of_error(self, error: BaseException, context: ChildContext, started_at: float) -> AttemptResult:
         job = context.job
-        if isinstance(error, Stopped) and not context.fenced:
+        if is_error(error, Stopped) and not context.fenced:
             return Cancelled(job, started_at, CLOCK.now())
-        if isinstance(error, (Interrupted, Stopped)):
+        if is_error(error, Interrupted, Stopped):
             return Released(job, started_at, CLOCK.now())
-        return failed_result(job, started_at, CLOCK, self._random, error)
+        entry = REGISTRY.get(job.kind) if job.kind in REGISTRY else None
+        return failed_result(job, started_at, CLOCK, self._random, error, entry)
 
     def interrupt(self) -> None:
         """Raise in the code of the isolated job, which ignored the stop request. Called by the handler of SIGTERM."""
@@ -190,9 +197,9 @@ class ChildRunner:
 
     def _submit(self, context: ChildContext, result: AttemptResult) -> None:
         with self._send_lock:
-            del self._held[context.slot]
+            del self._held[context.ticket]
             self._collect_notes(context)
-            self._results.append(encode_result(context.slot, result))
+            self._results.append(encode_result(context.ticket, result))
             self._may_leave_processes = self._isolate and not _has_no_children()
             # A result lost in a crash costs its job an attempt, which the last attempt cannot afford.
             last = context.attempt >= context.max_attempts
@@ -209,7 +216,7 @@ class ChildRunner:
     def _collect_notes(self, context: ChildContext) -> None:
         progress, lines = context.take_progress(), context.drain_log()
         if lines or progress is not None:
-            self._notes.append([context.slot, progress, lines])
+            self._notes.append([context.ticket, progress, lines])
 
     def flush(self) -> None:
         """Send the finished results, logs and progress."""
@@ -221,10 +228,19 @@ class ChildRunner:
                 with contextlib.suppress(OSError):  # the worker has exited; the listener handles that
                     self._line.sendall(message)
 
-    def send(self, message: Message) -> None:
-        """Send any other message."""
-        with self._send_lock, contextlib.suppress(OSError):
-            self._line.sendall(pack(message))
+    def send(self, message: Message) -> bool:
+        """Send any other message; return `False` if the worker cannot receive it."""
+        try:
+            with self._send_lock:
+                self._line.sendall(pack(message))
+        except OSError:
+            return False
+        return True
+
+    def after_fork(self) -> None:
+        """Disconnect a process that a handler has forked: only this process may speak to the worker."""
+        self._line.close()
+        self._send_lock = threading.Lock()  # another thread may have held it
 
     def flush_loop(self) -> NoReturn:
         """Send at intervals the logs and progress of running jobs, and results that wait behind a long job."""
@@ -277,10 +293,12 @@ def main() -> None:
     for fd in inherited:
         os.set_inheritable(fd, False)  # processes that handlers start must not inherit them
     line, started = socket.socket(fileno=inherited[0]), mmap.mmap(inherited[1], 0)
+    line.setblocking(True)  # not the default timeout of the program: it is meant for the program's own connections
+    process = process_identity()
     # The worker decides how to react to Ctrl-C and to a service manager's signals. Use handlers that do nothing instead of
     # SIG_IGN, which the commands that handlers start would inherit.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: None)
+    for number in STOP_SIGNALS:
+        handle_signal(number, lambda *_: None)
     faulthandler.enable()
     lines = LineBuffer()
     received: list[bytes] = []
@@ -292,18 +310,22 @@ def main() -> None:
     (_, hello), *first = unpack(received)
     try:
         load(hello)
+        exit_if_forked(process)
     except AppImportError as error:
+        exit_if_forked(process, error)
         line.sendall(pack(["refused", str(error)]))
         sys.exit(1)
     runner = ChildRunner(line, started, hello["threads"], isolate=hello["isolate"])
+    os.register_at_fork(after_in_child=runner.after_fork)
     if hello["isolate"]:
-        signal.signal(signal.SIGTERM, lambda *_: runner.interrupt())
+        handle_signal(signal.SIGTERM, lambda *_: runner.interrupt())
     root = logging.getLogger()
     if not root.handlers:
         root.setLevel(hello["level"])
         root.addHandler(ForwardingHandler(runner.send, hello["level"]))
     capture_logs()
     capture_prints(apart=not hello["isolate"])
+    runner.contexts = AttemptContexts(own_process=True)  # now that everything is set up
     runner.send(["ready", REGISTRY.kinds])
     threading.Thread(target=runner.listen, args=(lines, first), name="jobdeck-listener", daemon=True).start()
     threading.Thread(target=runner.flush_loop, name="jobdeck-flusher", daemon=True).start()

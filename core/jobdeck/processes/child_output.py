@@ -18,10 +18,10 @@ CLOCK = SystemClock()
 class ChildContext(JobContext):
     """The context of a job assigned to this child process."""
 
-    def __init__(self, job: Job, slot: int) -> None:
+    def __init__(self, job: Job, ticket: int) -> None:
         super().__init__(job, CLOCK)
         self.job = job
-        self.slot = slot
+        self.ticket = ticket
         self.partial: dict[str, str] = {}
 
     def output(self, level: str, text: str) -> None:
@@ -46,7 +46,7 @@ def _current() -> ChildContext | None:
         found = context()
     except RuntimeError:  # printed outside a job
         return None
-    return found if isinstance(found, ChildContext) else None
+    return found if isinstance(found, ChildContext) and not found.forked else None
 
 
 class JobStream:
@@ -62,6 +62,9 @@ class JobStream:
             return int(self._under.write(text))
         current.output(self._level, text)
         return len(text)
+
+    def close(self) -> None:
+        """Do nothing: the stream belongs to all jobs of this process."""
 
     def writelines(self, lines: Iterable[str]) -> None:
         for line in lines:
@@ -86,14 +89,16 @@ def capture_prints(*, apart: bool) -> None:
 
 
 class ForwardingHandler(logging.Handler):
-    """Forwards log records to the worker, which logs them as its own."""
+    """Forwards log records to the worker, which logs them as its own; in a forked child, prints them on standard error."""
 
-    def __init__(self, send: Callable[[Message], None], level: int) -> None:
+    def __init__(self, send: Callable[[Message], bool], level: int) -> None:
         super().__init__(level)
         self._send = send
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            self._send(["record", record.levelno, record.name, self.format(record)])
+            text = self.format(record)
+            if not self._send(["record", record.levelno, record.name, text]) and sys.__stderr__ is not None:
+                sys.__stderr__.write(f"{record.levelname} {record.name}: {text}\n")
         except Exception:  # a record that cannot be formatted: report it as `logging` does
             self.handleError(record)

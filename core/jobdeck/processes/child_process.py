@@ -5,7 +5,6 @@ Only the supervisor's thread may use it.
 
 from __future__ import annotations
 
-import logging
 import mmap
 import os
 import selectors
@@ -14,28 +13,27 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO, Any
 
+from ..clock import time
 from ..execution.context import JobContext
 from ..execution.process_group import ProcessGroupGuard, describe_exit, group_alive, others_alive, stop_group
 from ..execution.stack_trace import FINISHED, StackReply, encode_reply
+from ..logs import get_logger
 from ..model.attempt_result import AttemptResult
 from ..model.jobs import Job
-from .protocol import LineBuffer, Message, encode_job, pack, unpack
+from .protocol import SLOTS, LineBuffer, Message, encode_job, pack, unpack
 
-SLOTS = 1024
-"""The maximum number of jobs that one child process can hold."""
 _CHUNK = 1 << 18
 _EXIT_GRACE = 1.5
 """Seconds that an idle child process gets to exit by itself."""
 _TAIL_CHARACTERS = 4000
 """The number of characters kept from the end of standard error."""
 
-logger = logging.getLogger("jobdeck.child")
+logger = get_logger("jobdeck.child")
 
 
 @dataclass(slots=True, eq=False)
@@ -48,7 +46,8 @@ class AssignedJob:
     """Called with the result on the supervisor's thread; must not block."""
     accepted_at: float = 0.0
     """When the supervisor accepted the job, on the wall clock."""
-    slot: int = -1
+    ticket: int = -1
+    """Stands for the lease in the messages to and from the child process; see `protocol.py`."""
     sent_at: float = 0.0
     """When the job was sent to the child process, on the monotonic clock."""
     deadline: float | None = None
@@ -80,6 +79,8 @@ class ChildProcess:
         self.kinds: frozenset[str] = frozenset()
         self.terminated = False
         """Whether the process gets no more jobs, because it is exiting or has exited."""
+        self.is_shut_down = False
+        """Whether the process was asked to exit."""
         self.dead = False
         self.assigned: dict[int, AssignedJob] = {}
         self.may_leave_processes = False
@@ -92,6 +93,8 @@ class ChildProcess:
         self.stop_requested = False
         """Whether its isolated job was asked to stop."""
         self.tail = ""
+        self.served = False
+        """Whether any of its jobs has started and finished."""
         self._free = list(range(SLOTS - 1, -1, -1))
         self._unsent = bytearray()
         self._lines = LineBuffer()
@@ -103,6 +106,7 @@ class ChildProcess:
     def _start(self, hello: dict[str, Any], cwd: str | None) -> None:
         self._lifeline = ProcessGroupGuard()
         self.line, child_end = socket.socketpair()
+        child_end.setblocking(True)  # whatever the default timeout of the program is
         page = _shared_page()
         try:
             self._started = mmap.mmap(page, SLOTS)
@@ -160,36 +164,41 @@ class ChildProcess:
         now = time.monotonic()
         rows = []
         for assigned in jobs:
-            assigned.slot, assigned.sent_at, assigned.child = self._free.pop(), now, self
-            self._started[assigned.slot] = 0
-            self.assigned[assigned.slot] = assigned
-            rows.append(encode_job(assigned.slot, assigned.job))
+            assigned.ticket, assigned.sent_at, assigned.child = self._free.pop(), now, self
+            self._started[assigned.ticket % SLOTS] = 0
+            self.assigned[assigned.ticket] = assigned
+            rows.append(encode_job(assigned.ticket, assigned.job))
         self.send(["run", rows])
 
-    def unassign(self, slot: int) -> AssignedJob:
-        """Remove and return the finished job in the slot.
+    def unassign(self, ticket: int) -> AssignedJob:
+        """Remove and return the finished job with this ticket.
 
         Raises:
-            KeyError: the slot is empty.
+            KeyError: the process holds no such job.
         """
-        assigned = self.assigned.pop(slot)
+        assigned = self.assigned.pop(ticket)
         assigned.child = None
         if assigned.stack_requests:
             assigned.reply({"reason": FINISHED})
-        self._free.append(slot)
+        self._free.append(ticket + SLOTS)  # never issued again, so a late message about this job finds none
+        self.served = self.served or self._started[ticket % SLOTS] != 0
         if not self.assigned:
             self.idle_since = time.monotonic()
         return assigned
 
     def has_started(self, assigned: AssignedJob) -> bool:
         """Report whether the child has started the job. It notes this in shared memory, which outlives a crash of the child."""
-        return self._started[assigned.slot] != 0
+        return self._started[assigned.ticket % SLOTS] != 0
+
+    def has_run_a_job(self) -> bool:
+        """Report whether the process has started any job."""
+        return self.served or any(map(self.has_started, self.assigned.values()))
 
     def stop(self, assigned: AssignedJob) -> None:
         """Forward the stop request of the job to the process."""
         context = assigned.context
         cancelled = context.cancelled and not context.fenced
-        self.send(["stop", assigned.slot, cancelled, context.interrupted, context.fenced, context.grace])
+        self.send(["stop", assigned.ticket, cancelled, context.interrupted, context.fenced, context.grace])
 
     def send(self, message: Message) -> None:
         """Send a message now, or as soon as the process reads. Never blocks."""
@@ -274,6 +283,7 @@ class ChildProcess:
         """Ask the idle process to exit, and kill it if it does not."""
         if self.ready and not self.terminated:
             self.send(["finish"])
+            self.is_shut_down = True
             self.terminated, self.kill_at = True, time.monotonic() + _EXIT_GRACE
         else:
             self.terminate(0)
@@ -313,11 +323,13 @@ class ChildProcess:
 
     @property
     def start_error(self) -> str:
-        """Return why the process exited before it was ready: its own message, or its last line on standard error."""
+        """Return why the process exited before it ran a job: its own message, or its last line on standard error."""
         if self.refused:
             return self.refused
         *_, last = ["", *self.tail.strip().splitlines()]
-        return f"it exited before it was ready ({self.how_ended})" + (f": {last}" if last else "")
+        return f"it exited before it {'started a job' if self.ready else 'was ready'} ({self.how_ended})" + (
+            f": {last}" if last else ""
+        )
 
     @property
     def how_ended(self) -> str:

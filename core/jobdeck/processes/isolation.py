@@ -7,14 +7,17 @@ the group runs. After a job that finished normally, the process is reused for th
 
 from __future__ import annotations
 
-import time
 from collections import deque
 
+from ..clock import time
+from ..logs import get_logger
 from ..model.attempt_result import AttemptResult
 from ..model.errors import ChildNotStarted
 from .child_process import AssignedJob, ChildProcess
 from .protocol import Row, decode_result
 from .spawner import ProcessSpawner
+
+logger = get_logger("jobdeck.child")
 
 IDLE = 60.0
 """Seconds after which an idle process is shut down."""
@@ -36,8 +39,19 @@ class IsolatedProcesses:
 
     def start_waiting(self) -> None:
         """Start waiting jobs, up to the maximum number of processes."""
-        while self._waiting and sum(child.isolate and self.is_busy(child) for child in self._spawner.processes) < self._most:
+        while (
+            self._waiting
+            and self._may_run()
+            and sum(child.isolate and self.is_busy(child) for child in self._spawner.processes) < self._most
+        ):
             self._run(self._waiting.popleft())
+
+    def _may_run(self) -> bool:
+        """Report whether an idle process exists, or another one may start."""
+        return time.monotonic() >= self._spawner.isolated_starts.start_at or self._idle_child() is not None
+
+    def _idle_child(self) -> ChildProcess | None:
+        return next((each for each in self._spawner.available(isolate=True) if not each.assigned), None)
 
     def is_busy(self, child: ChildProcess) -> bool:
         """Report whether a job of the process has not finished yet."""
@@ -50,10 +64,11 @@ class IsolatedProcesses:
 
     def _run(self, assigned: AssignedJob) -> None:
         """Run the job in an idle process, or in a new one."""
-        child = next((each for each in self._spawner.available(isolate=True) if not each.assigned), None)
+        child = self._idle_child()
         try:
             child = child or self._spawner.spawn(isolate=True)
         except ChildNotStarted as error:
+            self._spawner.isolated_starts.on_early_death()
             self._spawner.fail(assigned, error)
             return
         child.assign([assigned])
@@ -87,6 +102,8 @@ class IsolatedProcesses:
 
     def on_result(self, child: ChildProcess, row: Row) -> None:
         """Handle the result of a job."""
+        if child.has_started(child.assigned[row[0]]):
+            self._spawner.isolated_starts.on_started_job()
         child.read_outputs()  # output written before the result belongs to the job
         assigned = child.unassign(row[0])
         result = decode_result(row, assigned.job)
@@ -100,8 +117,10 @@ class IsolatedProcesses:
             child.stop_requested = False
         self._spawner.done(assigned, result)
 
-    def on_exit(self, child: ChildProcess) -> None:
-        """Handle the exit of a process and its whole group."""
+    def on_exit(self, child: ChildProcess, pause: float | None) -> None:
+        """Handle the exit of a process and its whole group; `pause` delays the next start if it died before it ran a job."""
+        if pause is not None:
+            logger.error("%s Starting another one in %.1f s.", ChildNotStarted(child.start_error), pause)
         if child in self.exiting:
             self._spawner.done(*self.exiting.pop(child))
 
@@ -120,4 +139,6 @@ class IsolatedProcesses:
         due = [child.idle_since + IDLE for child in self._spawner.available(isolate=True) if not child.assigned]
         for child in self._spawner.available(isolate=True):
             due += [assigned.deadline for assigned in child.assigned.values() if assigned.deadline is not None]
+        if self._waiting and not self._may_run():
+            due.append(self._spawner.isolated_starts.start_at)
         return min(due, default=None)

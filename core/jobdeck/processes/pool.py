@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import logging
-import time
 from collections import deque
 from collections.abc import Collection
 from queue import SimpleQueue
 
+from ..logs import get_logger
 from ..model.attempt_result import Released
 from ..model.errors import ChildNotStarted, JobdeckError, KindNotInChild
-from .child_process import SLOTS, AssignedJob, ChildProcess
-from .protocol import Row, decode_result
+from .child_process import AssignedJob, ChildProcess
+from .protocol import SLOTS, Row, decode_result
 from .spawner import ProcessSpawner
 
 MOVE_AFTER = 0.1
 """Seconds after which a job that waits in one process is moved to another with an idle thread."""
 RELEASE_AFTER = 1.0
 """Seconds after which a waiting job is released for another worker, if no process has an idle thread."""
-_LONGEST_PAUSE = 60.0
 
-logger = logging.getLogger("jobdeck.child")
+logger = get_logger("jobdeck.child")
 
 
 class ProcessPool:
@@ -36,8 +34,6 @@ class ProcessPool:
         self._opening = size > 0
         self._refused = False
         self._waiting: deque[AssignedJob] = deque()
-        self._start_at = 0.0
-        self._failures = 0
         self._balance_at = 0.0
 
     def submit(self, assigned: AssignedJob) -> None:
@@ -75,7 +71,7 @@ class ProcessPool:
         while self._waiting:
             self._spawner.release(self._waiting.popleft())
         for child in self._spawner.available(isolate=False):
-            child.send(["recall", [slot for slot, assigned in child.assigned.items() if not child.has_started(assigned)]])
+            child.send(["recall", [ticket for ticket, assigned in child.assigned.items() if not child.has_started(assigned)]])
 
     def resize(self, threads: int) -> None:
         """Set the number of jobs that each process runs at once."""
@@ -100,7 +96,6 @@ class ProcessPool:
 
     def on_ready(self, child: ChildProcess) -> None:
         """Handle a process that has loaded its apps."""
-        self._failures = 0
         missing = sorted(set(self._spawner.registry.kinds) - child.kinds)
         if missing:
             self._report(KindNotInChild(*missing))
@@ -111,6 +106,8 @@ class ProcessPool:
     def on_result(self, child: ChildProcess, row: Row) -> None:
         """Handle the result of a job."""
         started = child.has_started(child.assigned[row[0]])
+        if started:
+            self._spawner.pool_starts.on_started_job()
         assigned = child.unassign(row[0])
         result = decode_result(row, assigned.job)
         if started or not isinstance(result, Released):
@@ -120,21 +117,21 @@ class ProcessPool:
         else:
             self._spawner.release(assigned)
 
-    def on_exit(self, child: ChildProcess) -> None:
-        """Handle the exit of a process."""
-        if not (child.ready or self._spawner.recalled):  # otherwise it was terminated on purpose
-            self._delay_start(ChildNotStarted(child.start_error))
+    def on_exit(self, child: ChildProcess, pause: float | None) -> None:
+        """Handle the exit of a process; `pause` delays the next start if it died before it ran a job."""
+        if pause is not None:
+            self._report(ChildNotStarted(child.start_error), f" Retrying in {pause:.1f} s.")
 
     # -- maintenance ------------------------------------------------------------------------------
 
     def maintain(self, now: float) -> None:
         """Do periodic work: replace processes that exited, and move jobs that wait too long."""
-        if self._may_spawn and now >= self._start_at:
+        if self._may_spawn and now >= self._spawner.pool_starts.start_at:
             try:
                 for _ in range(self.size - len(list(self._spawner.available(isolate=False)))):
                     self._spawner.spawn(isolate=False)
             except ChildNotStarted as error:
-                self._delay_start(error)
+                self._report(error, f" Retrying in {self._spawner.pool_starts.on_early_death():.1f} s.")
         if now >= self._balance_at:
             self._balance_at = now + MOVE_AFTER
             self._balance(now)
@@ -148,7 +145,7 @@ class ProcessPool:
         """Return when `maintain` is due next, on the monotonic clock."""
         children = list(self._spawner.available(isolate=False))
         if len(children) < self.size and self._may_spawn:
-            return self._start_at
+            return self._spawner.pool_starts.start_at
         return self._balance_at if any(len(child.assigned) > self._thread_limit(child) for child in children) else None
 
     def _idle_threads(self) -> int:
@@ -163,18 +160,11 @@ class ProcessPool:
                 late = [
                     each for each in child.assigned.values() if now - each.sent_at > MOVE_AFTER and not child.has_started(each)
                 ]
-                slots = [each.slot for each in late[:free]]
-                slots += [each.slot for each in late[free:] if now - each.sent_at > RELEASE_AFTER]
+                tickets = [each.ticket for each in late[:free]]
+                tickets += [each.ticket for each in late[free:] if now - each.sent_at > RELEASE_AFTER]
                 free -= min(free, len(late))
-                if slots:
-                    child.send(["recall", slots])
-
-    def _delay_start(self, error: JobdeckError) -> None:
-        """Delay the next start: it would probably fail for the same reason."""
-        self._failures += 1
-        pause = min(_LONGEST_PAUSE, 0.25 * 2.0 ** min(self._failures, 10))
-        self._start_at = time.monotonic() + pause
-        self._report(error, f" Retrying in {pause:.1f} s.")
+                if tickets:
+                    child.send(["recall", tickets])
 
     def _report(self, error: JobdeckError, suffix: str = "") -> None:
         if self._opening:

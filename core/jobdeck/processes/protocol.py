@@ -8,20 +8,22 @@ To the child::
 
     ["hello", {…}]                                    the modules to load, and the number of threads
     ["run", [job, …]]                                 run jobs; see `encode_job`
-    ["stop", slot, cancelled, interrupted, lost, grace]   stop a job; see `Context.request_stop`
-    ["recall", [slot, …]]                             release those jobs that have not started
+    ["stop", ticket, cancelled, interrupted, lost, grace]   stop a job; see `Context.request_stop`
+    ["recall", [ticket, …]]                           release those jobs that have not started
     ["threads", n]                                    set the number of threads
-    ["stack", slot]                                   capture the stack of a job; see `stack_capture.py`
+    ["stack", ticket]                                 capture the stack of a job; see `stack_capture.py`
     ["finish"]                                        exit once idle
 
 From the child::
 
     ["ready", [kind, …]]   or   ["refused", sentence]
-    ["results", [[slot, progress or null, [[at, level, text], …]], …], [result, …], left]
+    ["results", [[ticket, progress or null, [[at, level, text], …]], …], [result, …], left]
     ["record", level, logger, text]                   a log record
-    ["stack", slot, reply]                            the reply to a stack request
+    ["stack", ticket, reply]                          the reply to a stack request
 
-`left` reports whether processes that the last finished job started may still run.
+A *ticket* stands for the lease of a job, which the child never sees: it is issued once on a connection, for one job. Its
+remainder by `SLOTS` is the place of the job in the shared page, which is used again. `left` reports whether processes that
+the last finished job started may still run.
 """
 
 from __future__ import annotations
@@ -39,6 +41,9 @@ from ..model.states import State
 
 Message = list[Any]
 Row = list[Any]
+
+SLOTS = 1024
+"""The maximum number of jobs that one child process can hold."""
 
 LONG_LINE = 1 << 16
 """The length, in bytes or characters, above which a printed line is logged in pieces."""
@@ -108,13 +113,13 @@ _SENT = tuple(each.name for each in fields(Job) if each.name not in _NOT_SENT)
 _sent_fields = attrgetter(*_SENT)
 
 
-def encode_job(slot: int, job: Job) -> Row:
-    """Encode a job; `slot` identifies it on this connection until it has finished."""
-    return [slot, *_sent_fields(job)]
+def encode_job(ticket: int, job: Job) -> Row:
+    """Encode a job; `ticket` identifies it on this connection."""
+    return [ticket, *_sent_fields(job)]
 
 
 def decode_job(row: Row) -> tuple[int, Job]:
-    """Decode a row of `encode_job`; return the slot and the job."""
+    """Decode a row of `encode_job`; return the ticket and the job."""
     values = dict(zip(_SENT, row[1:], strict=True))
     values["tags"] = tuple(values["tags"])
     return row[0], Job(state=State.RUNNING, **values)
@@ -144,10 +149,10 @@ _CODECS = [_codec(kind) for kind in _RESULT_TYPES]
 _TYPE_NUMBERS: dict[type[AttemptResult], int] = {kind: number for number, kind in enumerate(_RESULT_TYPES)}
 
 
-def encode_result(slot: int, result: AttemptResult) -> Row:
+def encode_result(ticket: int, result: AttemptResult) -> Row:
     """Encode the result of a job."""
     number = _TYPE_NUMBERS[type(result)]
-    return [slot, number, *_CODECS[number][0](result)]
+    return [ticket, number, *_CODECS[number][0](result)]
 
 
 def decode_result(row: Row, job: Job) -> AttemptResult:

@@ -11,12 +11,12 @@ from random import Random
 from selectors import BaseSelector
 
 from ..clock import Clock
-from ..execution.executor import failed_result
+from ..execution.executor import crashed_result, failed_result
 from ..kinds.registry import Registry
-from ..model.attempt_result import AttemptResult, Cancelled, Failed, Released
+from ..model.attempt_result import AttemptResult, Cancelled, Released
 from ..model.errors import ChildNotStarted, JobdeckError, TimedOut
-from ..model.jobs import Outcome
 from .child_process import AssignedJob, ChildProcess
+from .start_backoff import StartBackoff
 
 
 class ProcessSpawner:
@@ -32,6 +32,8 @@ class ProcessSpawner:
         self.recalled = False
         """Whether no more jobs are started."""
         self.closing = False
+        self.pool_starts = StartBackoff()
+        self.isolated_starts = StartBackoff()
         self._apps = list(apps)
         self._clock = clock
         self._random = random
@@ -97,14 +99,28 @@ class ProcessSpawner:
         """Fail a job that could not be run."""
         self.done(assigned, failed_result(assigned.job, assigned.accepted_at, self._clock, self._random, error))
 
-    def reap(self, child: ChildProcess) -> None:
-        """Remove a process whose group has exited, and report the result of every job that it held."""
+    def starts(self, child: ChildProcess) -> StartBackoff:
+        """Return the delay of processes of this sort."""
+        return self.isolated_starts if child.isolate else self.pool_starts
+
+    def reap(self, child: ChildProcess) -> float | None:
+        """Remove a process whose group has exited, and report the result of every job that it held.
+
+        Returns:
+            The seconds until the next process may start, if this one died before it ran a job.
+        """
         self.processes.remove(child)
+        pause = None
+        if child.has_run_a_job():
+            self.starts(child).on_started_job()
+        elif not (self.recalled or child.stop_requested or child.is_shut_down):
+            pause = self.starts(child).on_early_death()
         for assigned in list(child.assigned.values()):
             result = self._result_of_crash(child, assigned)
-            child.unassign(assigned.slot)
+            child.unassign(assigned.ticket)
             self.done(assigned, result)
         child.close()
+        return pause
 
     def _result_of_crash(self, child: ChildProcess, assigned: AssignedJob) -> AttemptResult:
         job, context, now = assigned.job, assigned.context, self._clock.now()
@@ -115,18 +131,12 @@ class ProcessSpawner:
         if not child.ready:
             return failed_result(job, assigned.accepted_at, self._clock, self._random, ChildNotStarted(child.start_error))
         if not child.has_started(assigned):
+            if not child.has_run_a_job() and self.starts(child).is_hopeless:
+                return failed_result(job, assigned.accepted_at, self._clock, self._random, ChildNotStarted(child.start_error))
             return Released(job, assigned.accepted_at, now)
         if context.timed_out:
             error = TimedOut()
             entry = self.registry.get(job.kind) if job.kind in self.registry else None
             return failed_result(job, assigned.accepted_at, self._clock, self._random, error, entry)
-        return Failed(
-            job,
-            assigned.accepted_at,
-            now,
-            retry_at=now if job.attempt < job.max_attempts else None,
-            error_type="Crashed",
-            message=f"the child process exited while the job was running ({child.how_ended})",
-            traceback=child.tail.strip() or None,
-            outcome=Outcome.CRASHED,
-        )
+        problem = f"the child process exited while the job was running ({child.how_ended})"
+        return crashed_result(job, assigned.accepted_at, now, problem, child.tail.strip() or None)

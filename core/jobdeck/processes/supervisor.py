@@ -10,7 +10,6 @@ import logging
 import selectors
 import socket
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
@@ -18,10 +17,11 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from random import Random
 
-from ..clock import Clock
+from ..clock import Clock, time
 from ..execution.context import JobContext
 from ..execution.stack_trace import FINISHED, NOT_STARTED, encode_reply
 from ..kinds.registry import Registry
+from ..logs import get_logger
 from ..model.attempt_result import AttemptResult
 from ..model.errors import ChildNotStarted
 from ..model.jobs import Job
@@ -39,7 +39,7 @@ that a child has forked may hold it open."""
 _EXIT_POLL = 0.01
 _CLOSE_TIMEOUT = 3.0
 
-logger = logging.getLogger("jobdeck.child")
+logger = get_logger("jobdeck.child")
 
 
 class ProcessSupervisor:
@@ -179,7 +179,7 @@ class ProcessSupervisor:
                 reply(encode_reply({"reason": NOT_STARTED}))
             else:
                 assigned.stack_requests += (reply,)
-                assigned.child.send(["stack", assigned.slot])
+                assigned.child.send(["stack", assigned.ticket])
 
         if self._thread.is_alive():
             self._call(locate)
@@ -205,6 +205,7 @@ class ProcessSupervisor:
         with self._starting:
             self._spawner.closing = True
         if not self._thread.is_alive():
+            self._release_files()
             return
 
         def end() -> None:
@@ -246,6 +247,9 @@ class ProcessSupervisor:
             except Exception:  # a bug must not leave jobs without a result
                 logger.exception("A bug in the supervisor of child processes")
                 time.sleep(0.1)
+        self._release_files()
+
+    def _release_files(self) -> None:
         self._selector.close()
         self._wake_send.close()
         self._wake_recv.close()
@@ -323,17 +327,20 @@ class ProcessSupervisor:
     def _handle(self, child: ChildProcess, message: Message) -> None:
         match message:
             case ["results", notes, endings, left]:
-                for slot, progress, lines in notes:
-                    context = child.assigned[slot].context
-                    context.add_log([(at, level, text) for at, level, text in lines])
-                    if progress is not None:
-                        context.progress(progress)
+                for ticket, progress, lines in notes:
+                    if (assigned := child.assigned.get(ticket)) is not None:
+                        assigned.context.add_log([(at, level, text) for at, level, text in lines])
+                        if progress is not None:
+                            assigned.context.progress(progress)
                 child.may_leave_processes = left
                 group = self._group(child)
                 for row in endings:
-                    group.on_result(child, row)
-            case ["stack", slot, answer]:
-                if (assigned := child.assigned.get(slot)) is not None:
+                    if row[0] in child.assigned:
+                        group.on_result(child, row)
+                    else:
+                        logger.warning("Child process %d sent a result for a job that it does not hold; ignored", child.pid)
+            case ["stack", ticket, answer]:
+                if (assigned := child.assigned.get(ticket)) is not None:
                     assigned.reply(answer)
             case ["record", level, name, text]:
                 logging.getLogger(name).log(level, "%s", text)
@@ -356,5 +363,5 @@ class ProcessSupervisor:
         child.read_outputs()
         if child.ready and child.assigned:
             logger.warning("Child process %d exited (%s) with %d jobs", child.pid, child.how_ended, len(child.assigned))
-        self._spawner.reap(child)
-        self._group(child).on_exit(child)
+        pause = self._spawner.reap(child)
+        self._group(child).on_exit(child, pause)

@@ -7,16 +7,15 @@ validated when the schedule was added.
 
 from __future__ import annotations
 
-import logging
-
 from ..clock import Clock
+from ..logs import get_logger
 from ..model.cron import next_tick
 from ..model.errors import RowRefused
 from ..model.jobs import NewJob
 from ..model.schedules import Schedule
 from ..store.base import Store
 
-logger = logging.getLogger("jobdeck.schedule")
+logger = get_logger("jobdeck.schedule")
 
 TAG = "schedule:"
 """The prefix of the tag that contains the schedule's name, on each of its jobs."""

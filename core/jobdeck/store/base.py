@@ -18,6 +18,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..model.jobs import Batch, Job, NewJob
+from .row_guard import RowGuard
 
 if TYPE_CHECKING:
     from ..model.attempt_result import Cancelled, Completed, Failed, Released, Snoozed
@@ -241,6 +242,8 @@ class Store(ABC):
         self._connections = connections
         self._backend = backend
         self._dialect = dialect
+        # Damaged rows are found when a method meets one; the maintenance is made then.
+        self._guard = RowGuard(lambda: self.maintenance.repair_rows())
 
     @property
     @abstractmethod
@@ -277,63 +280,63 @@ class Store(ABC):
         """Cancels, retries, reprioritizes, edits and deletes jobs."""
         from .operations.service import Operations
 
-        return Operations(self._backend)
+        return self._guard.protect(Operations(self._backend))
 
     @cached_property
     def queues(self) -> QueueOperations:
         """Pauses, resumes and limits queues."""
         from .operations.queue_operations import QueueOperations
 
-        return QueueOperations(self._backend)
+        return self._guard.protect(QueueOperations(self._backend))
 
     @cached_property
     def journal(self) -> SqlJournal:
         """Lists, undoes and redoes operations."""
         from .operations.undo import SqlJournal
 
-        return SqlJournal(self._backend)
+        return self._guard.protect(SqlJournal(self._backend))
 
     @cached_property
     def schedules(self) -> SqlSchedules:
         """Stores periodic jobs."""
         from .operations.schedules import SqlSchedules
 
-        return SqlSchedules(self._backend, self._dialect)
+        return self._guard.protect(SqlSchedules(self._backend, self._dialect))
 
     @cached_property
     def workers(self) -> Workers:
         """Keeps the list of workers."""
         from .workers import Workers
 
-        return Workers(self._backend)
+        return self._guard.protect(Workers(self._backend))
 
     @cached_property
     def reader(self) -> JobReader:
         """Reads single jobs, their attempts, logs and dependencies."""
         from .queries.job_details import JobReader
 
-        return JobReader(self._backend)
+        return self._guard.protect(JobReader(self._backend))
 
     @cached_property
     def metrics(self) -> SqlMetrics:
         """Aggregates throughput, latencies, depths and failures."""
         from .metrics.sql_metrics import SqlMetrics
 
-        return SqlMetrics(self._backend, self._dialect)
+        return self._guard.protect(SqlMetrics(self._backend, self._dialect))
 
     @cached_property
     def diagnostics(self) -> SqlDiagnostics:
         """Reads what decides whether a job is claimed."""
         from .queries.diagnostics import SqlDiagnostics
 
-        return SqlDiagnostics(self._backend, self._dialect, self.workers)
+        return self._guard.protect(SqlDiagnostics(self._backend, self._dialect, self.workers))
 
     @cached_property
     def history(self) -> SqlHistory:
         """Reads runs and events."""
         from .queries.history import SqlHistory
 
-        return SqlHistory(self._backend, self._dialect)
+        return self._guard.protect(SqlHistory(self._backend, self._dialect))
 
     def close(self) -> None:
         """Close every connection. The store cannot be used afterwards."""

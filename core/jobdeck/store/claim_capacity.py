@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Any, TypeVar
 
+from ..model.errors import RowDamaged
 from ..model.states import State
 from .records import COLUMN_INDEX
 
@@ -99,6 +100,8 @@ class ClaimCapacity:
         running: Counter[str] = Counter()
         by_kind: Counter[str] = Counter()
         for queue, kind, state, n in lanes:
+            if type(queue) is not str or type(kind) is not str:
+                raise RowDamaged("a counter of jobs")
             if state == State.RUNNING:
                 running[queue] += n
                 by_kind[kind] += n

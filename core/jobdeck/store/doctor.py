@@ -6,8 +6,9 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
-from ..model.findings import Severity
+from ..model.findings import Finding, Severity
 from ..settings import Settings
+from .damaged_rows import RowSql, describe_rows, find_damaged_rows
 from .integrity import LONGEST_LEASE, format_count, miscounts, orphans
 
 CheckResult = tuple[Severity, str, str]
@@ -32,6 +33,11 @@ class CheckContext(Protocol):
     @property
     def connection(self) -> Any:
         """The connection that statements run on."""
+        raise NotImplementedError
+
+    @property
+    def row_sql(self) -> RowSql:
+        """The SQL that judges rows."""
         raise NotImplementedError
 
     @property
@@ -87,6 +93,25 @@ def counters(context: CheckContext) -> Iterator[CheckResult]:
     else:
         total = context.number("SELECT sum(n) FROM jobdeck_counts")
         yield Severity.OK, f"The counters match the {format_jobs(total)} in the queue.", ""
+
+
+UNCHECKED = "This could not be checked."
+
+
+def is_damaged(rows: Sequence[Finding]) -> bool:
+    """Return whether the check of the rows has found damaged ones."""
+    return any(each.severity is Severity.PROBLEM and not each.message.startswith(UNCHECKED) for each in rows)
+
+
+def damaged_rows(context: CheckContext) -> Iterator[CheckResult]:
+    """Check that every row can be read."""
+    found = [*find_damaged_rows(context.connection, context.row_sql)]
+    if found:
+        text = f"{format_count(len(found), 'row')} {'is' if len(found) == 1 else 'are'} damaged: {describe_rows(found)}."
+        advice = "`jobdeck doctor --repair` repairs them, as whoever reads them first does: such jobs fail, their logs say why."
+        yield Severity.PROBLEM, text, advice
+    else:
+        yield Severity.OK, "Every row can be read.", ""
 
 
 def leases(context: CheckContext) -> Iterator[CheckResult]:

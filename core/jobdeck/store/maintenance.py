@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..model.findings import Finding
 from ..model.retention import RetentionRule
+from .damaged_rows import DamagedRow
 
 Progress = Callable[[int, int], None]
 """Called with the completed amount and the total."""
@@ -70,5 +71,9 @@ class StoreMaintenance(ABC):
         """
 
     @abstractmethod
+    def repair_rows(self) -> Sequence[DamagedRow]:
+        """Repair the rows that cannot be read, and return them as they were. Reads every row."""
+
+    @abstractmethod
     def repair(self) -> list[Finding]:
-        """Recompute the depth counters and delete orphaned rows; return what was wrong."""
+        """Repair damaged rows, recompute the depth counters and delete orphaned rows; return what was wrong."""

@@ -12,24 +12,28 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import logging
 import os
 import socket
 import stat
+import struct
 import tempfile
 import threading
-import time
 from array import array
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-logger = logging.getLogger("jobdeck.store")
+from ..clock import time
+from ..logs import get_logger
+
+logger = get_logger("jobdeck.store")
 
 _STEP = 50_000_000
 """Nanoseconds: more than the resolution of a file system's clock."""
 _QUESTION = 1024
 """Bytes of a request at most."""
+_CHECK_INTERVAL = 1
+"""Seconds between two checks that the socket still exists, as often as workers poll."""
 _PATIENCE = 0.2
 """Seconds that a reply waits for buffer space: the requester reads, or has given up."""
 
@@ -86,7 +90,7 @@ class SocketNotifier:
     def notify(self) -> None:
         """Wake every listener. Never blocks, never raises."""
         for address in self._addresses():
-            self._send(address)
+            self.send(address)
 
     def _addresses(self) -> list[str]:
         """Return the sockets of the listeners."""
@@ -118,7 +122,7 @@ class SocketNotifier:
         with ours:
             with theirs:
                 for address in self._addresses():
-                    self._send(address, b"?" + question.encode(), theirs.fileno())
+                    self.send(address, b"?" + question.encode(), theirs.fileno())
             # Every copy of the other end is closed once each process has replied, or has closed its copy without a reply.
             return _read_line(ours, timeout)
 
@@ -138,7 +142,8 @@ class SocketNotifier:
         """Return whether the folder is ours: any user may create one of its name, or a link, in the temporary folder."""
         return stat.S_ISDIR(about.st_mode) and about.st_uid == self._owner
 
-    def _send(self, address: str, data: bytes = b"!", fd: int | None = None) -> None:
+    def send(self, address: str, data: bytes = b"!", fd: int | None = None) -> None:
+        """Send a datagram to a listener. Never blocks, never raises."""
         with self._lock:
             try:
                 if self._sender is None:
@@ -160,9 +165,12 @@ class SocketNotifier:
             except (OSError, AttributeError):
                 pass  # no Unix sockets here
 
-    def _bind(self) -> tuple[socket.socket, Path]:
+    def bind(self) -> tuple[socket.socket, Path]:
+        """Create the socket of a listener, and the folder if it does not exist."""
         for attempt in range(3):
-            self._folder.mkdir(exist_ok=True, mode=0o700)
+            with contextlib.suppress(FileExistsError):
+                self._folder.mkdir()
+                self._folder.chmod(0o700)  # whatever the process's umask is
             if not self._trusted():
                 raise PermissionError(self._folder)
             receiver = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -178,46 +186,27 @@ class SocketNotifier:
                 return receiver, address
         raise AssertionError
 
+    def unbind(self, address: Path) -> None:
+        """Remove the socket of a listener, and the folder if it was the last."""
+        with contextlib.suppress(OSError):
+            address.unlink()
+            self._folder.rmdir()  # succeeds for the last listener; the others still have their sockets in it
+
     @contextmanager
     def listen(self, wake: Callable[[], None]) -> Iterator[None]:
         """Call `wake`, on a thread of its own, at each notification."""
-        try:
-            receiver, address = self._bind()
-        except (OSError, AttributeError):
-            yield
-            return
-        ended = False
-
-        def hear() -> None:
-            behind = 0
-            while not ended:
-                try:
-                    data, brought, _, _ = receiver.recvmsg(_QUESTION, _ROOM, _CLOSED | (_AT_ONCE if behind else 0))
-                except BlockingIOError:
-                    behind = 0  # the queue is empty: block for the next one
-                    continue
-                except OSError:
-                    return
-                behind += 1
-                if brought:
-                    self._handle(data, brought)
-                if not ended and (not brought or behind == _FULL):  # if the queue was full, a notification was dropped
-                    wake()
-
-        thread = threading.Thread(target=hear, name="jobdeck-notifier", daemon=True)
+        listener = _Listener(self, wake)
+        thread = threading.Thread(target=listener.hear, name="jobdeck-notifier", daemon=True)
+        listener.bind()
         thread.start()
         try:
             yield
         finally:
-            ended = True
-            self._send(str(address))  # wakes the thread, which then sees that it has ended
-            with contextlib.suppress(OSError):
-                address.unlink()
-                self._folder.rmdir()  # succeeds for the last listener; the others still have their sockets in it
+            listener.end()
             thread.join(timeout=1.0)
-            receiver.close()
+            listener.close()
 
-    def _handle(self, data: bytes, brought: list[tuple[int, int, bytes]]) -> None:
+    def handle(self, data: bytes, brought: list[tuple[int, int, bytes]]) -> None:
         """Pass the request to the handlers; close the socket if none of them replies."""
         fds = array("i")
         for _, _, each in brought:
@@ -233,12 +222,102 @@ class SocketNotifier:
             logger.exception("The request of another process could not be answered")
         sockets[0].close()
 
+    def is_bound(self, address: Path, inode: int) -> bool:
+        """Report whether the socket at the address is still the one with this inode."""
+        try:
+            return os.lstat(address).st_ino == inode
+        except OSError:
+            return False
+
     def close(self) -> None:
         """Close the sending socket."""
         with self._lock:
             if self._sender is not None:
                 self._sender.close()
                 self._sender = None
+
+
+class _Listener:
+    """One socket that receives notifications; replaced when it was deleted, as programs that clean the temporary folder do."""
+
+    def __init__(self, notifier: SocketNotifier, wake: Callable[[], None]) -> None:
+        self._notifier = notifier
+        self._wake = wake
+        self._ended = threading.Event()
+        self._bound: tuple[socket.socket, Path, int] | None = None
+        """The socket, its address, and the inode of that."""
+        self._opened = 0
+        """The inode of the open socket itself."""
+
+    def bind(self) -> bool:
+        """Bind a socket, unless it is bound; report whether it is a new one."""
+        if self._bound is not None and self._notifier.is_bound(self._bound[1], self._bound[2]):
+            return False
+        self.close()
+        try:
+            receiver, address = self._notifier.bind()
+            # Not the program's default timeout, which is meant for its own connections.
+            receiver.setblocking(True)
+            receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("@ll", _CHECK_INTERVAL, 0))
+            self._bound = receiver, address, os.lstat(address).st_ino
+            self._opened = os.fstat(receiver.fileno()).st_ino
+        except (OSError, AttributeError):  # no Unix sockets here, or no folder for them: the slow poll remains
+            return False
+        return True
+
+    def hear(self) -> None:
+        """Pass notifications on until the end."""
+        behind = 0
+        while not self._ended.is_set():
+            if self._bound is None:
+                self._ended.wait(_CHECK_INTERVAL)
+                self._rebind()
+                continue
+            receiver = self._bound[0]
+            try:
+                data, brought, _, _ = receiver.recvmsg(_QUESTION, _ROOM, _CLOSED | (_AT_ONCE if behind else 0))
+            except OSError:  # the queue is empty, nothing arrived for a while, or other code has closed the socket
+                if not behind:
+                    self._rebind()
+                behind = 0
+                continue
+            behind += 1
+            if brought:
+                self._notifier.handle(data, brought)
+            # If the queue was full, a notification was dropped.
+            if not self._ended.is_set() and (not brought or behind == _FULL):
+                self._wake()
+
+    def _rebind(self) -> None:
+        if self._bound is not None and not self._is_open():
+            self._bound[0].detach()  # its number may belong to another file by now
+            self._bound = None
+        if not self._ended.is_set() and self.bind():
+            self._wake()  # whatever was missed meanwhile
+
+    def _is_open(self) -> bool:
+        """Report whether the socket was not closed by other code, which may close any descriptor by its number."""
+        try:
+            return self._bound is not None and os.fstat(self._bound[0].fileno()).st_ino == self._opened
+        except OSError:
+            return False
+
+    def end(self) -> None:
+        """Stop listening."""
+        self._ended.set()
+        if self._bound is not None:
+            receiver, address, _ = self._bound
+            with contextlib.suppress(OSError):
+                receiver.shutdown(socket.SHUT_RD)  # wakes the thread, which then sees that it has ended
+            self._notifier.send(str(address))  # does so on other systems
+            self._notifier.unbind(address)
+
+    def close(self) -> None:
+        """Close the socket."""
+        if self._bound is not None:
+            receiver, self._bound = self._bound[0], None
+            with contextlib.suppress(OSError):
+                receiver.close()
 
 
 def _read_line(source: socket.socket, timeout: float) -> str | None:

@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
+from ..model.errors import RowDamaged
 from ..model.overview import StalledThread, StuckJob, WorkerInfo
 from .backend import Backend, retried, rows_of
+from .records import RowCheck
+from .row_rules import EARLIEST, LATEST
 
 _COLUMNS = (
     "id, host, pid, threads, queues, started_at, heartbeat_at, beat, draining, kinds, processes, stuck, stopping, boot, stalled"
 )
+_check = RowCheck("jobdeck_workers", _COLUMNS)
 _RUNNING = "SELECT worker, count(*) FROM jobdeck_jobs WHERE state = 'running' GROUP BY worker"
 _IDLE = "NOT EXISTS (SELECT 1 FROM jobdeck_jobs WHERE state = 'running' AND worker = jobdeck_workers.id)"
 _REPORT = f"""
@@ -68,6 +73,8 @@ class Workers:
                 holding[worker] = n
             rows = rows_of(connection, f"SELECT {_COLUMNS} FROM jobdeck_workers ORDER BY started_at, id")
             now, wall, boot = self._backend.lease_now(connection), self._backend.now(connection), self._backend.boot()
+        for row in rows:
+            _check(row)
         silent = [now - row[7] if row[13] == boot else wall - row[6] for row in rows]
         return [
             WorkerInfo(
@@ -75,23 +82,48 @@ class Workers:
                 host=row[1],
                 pid=row[2],
                 threads=row[3],
-                queues=tuple(json.loads(row[4])),
+                queues=_names(row[4]),
                 started_at=row[5],
                 heartbeat_at=row[6],
                 alive=silent_for < lease,
                 silent_for=max(0.0, silent_for),
                 draining=bool(row[8]),
                 running=holding[row[0]],
-                kinds=tuple(json.loads(row[9])),
+                kinds=_names(row[9]),
                 processes=row[10],
                 stuck=row[11],
-                stopping=tuple(
-                    StuckJob(job_id=job_id, kind=kind, since=since, reason=why)
-                    for job_id, kind, since, why in json.loads(row[12])
-                ),
-                stalled=tuple(
-                    StalledThread(thread=name, since=since, error=error) for name, since, error in json.loads(row[14])
-                ),
+                stopping=_stuck_jobs(row[12]),
+                stalled=_stalled_threads(row[14]),
             )
             for row, silent_for in zip(rows, silent, strict=True)
         ]
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(map(str, _parse(text)))
+
+
+def _stuck_jobs(text: str) -> tuple[StuckJob, ...]:
+    found = []
+    for each in _parse(text):
+        match each:
+            case [int(job_id), str(kind), int() | float() as since, str(why)] if EARLIEST <= since <= LATEST:
+                found.append(StuckJob(job_id=job_id, kind=kind, since=since, reason=why))
+    return tuple(found)
+
+
+def _stalled_threads(text: str) -> tuple[StalledThread, ...]:
+    found = []
+    for each in _parse(text):
+        match each:
+            case [str(name), int() | float() as since, str() | None as error] if EARLIEST <= since <= LATEST:
+                found.append(StalledThread(thread=name, since=since, error=error))
+    return tuple(found)
+
+
+def _parse(text: str) -> Sequence[Any]:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        raise RowDamaged("a list in jobdeck_workers") from None
+    return found if isinstance(found, list) else []

@@ -13,11 +13,11 @@ whether the claimer sleeps, and the claimer announces that it sleeps before it c
 from __future__ import annotations
 
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
+from ..clock import time
 from ..model.attempt_result import AttemptResult
 from .active_job import ActiveJob, ClaimTurn
 from .async_capacity import AsyncCapacity
@@ -159,6 +159,19 @@ class Dispatcher:
             self._stuck = stuck
             return self._adjust_runners()
 
+    def unaccounted(self, held: set[ActiveJob]) -> set[ActiveJob]:
+        """Return the jobs for threads that wait for none, run on none (`held`) and have no result: a thread lost them."""
+        with self._lock:
+            elsewhere = {each.job.id for each in (*held, *self._inbox)}
+            elsewhere.update(each.job.id for each in (*self._outbox, *self._recording))
+            return {run for run in self._in_flight.values() if run.job.id not in elsewhere and not run.is_async}
+
+    def on_runner_died(self) -> int:
+        """Note the death of a runner; return the number of runners to start."""
+        with self._lock:
+            self._runners -= 1
+            return self._adjust_runners()
+
     def interrupt_get(self) -> None:
         """Make a waiting `get` return an empty list, so that the process feeder recomputes its capacity."""
         with self._lock:
@@ -222,6 +235,12 @@ class Dispatcher:
             with self._lock:
                 self._orphaned.discard(run)
                 self._changed.notify_all()
+
+    def has_result(self, run: ActiveJob) -> bool:
+        """Report whether the job has a result, or needs none any more."""
+        with self._lock:
+            unrecorded = (*self._outbox, *self._recording)
+            return not (self.is_in_flight(run) or run in self._orphaned) or any(each.job is run.job for each in unrecorded)
 
     def get(self, most: int = 1) -> list[ActiveJob] | None:
         """Wait for up to `most` jobs to run. Return an empty list after `interrupt_get`, and `None` if the thread must exit."""

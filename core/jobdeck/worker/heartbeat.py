@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import threading
-import time
 from collections.abc import Callable
 
-from ..clock import Clock
+from ..clock import Clock, time
+from ..logs import get_logger
 from ..maintenance.loop import MaintenanceLoop
 from ..model.errors import StoreReplaced
 from ..model.overview import StuckJob, WorkerInfo
@@ -18,7 +17,7 @@ from .dispatcher import Dispatcher
 from .log_flusher import LogFlusher
 from .outage_backoff import OutageBackoff
 
-logger = logging.getLogger("jobdeck.worker")
+logger = get_logger("jobdeck.worker")
 
 POLL = 1.0
 """Seconds between polls of the store without a notification: the backstop if a notification was lost."""

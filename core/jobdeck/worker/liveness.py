@@ -7,17 +7,16 @@ the worker reports it as stalled, so that `jobdeck health` says so.
 
 from __future__ import annotations
 
-import logging
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ..clock import Clock
+from ..clock import Clock, time
+from ..logs import get_logger
 from ..model.overview import StalledThread
 from .outage_backoff import OutageBackoff
 
-logger = logging.getLogger("jobdeck.worker")
+logger = get_logger("jobdeck.worker")
 
 STALLED_AFTER = 8.0
 """Seconds without progress after which a thread is reported."""

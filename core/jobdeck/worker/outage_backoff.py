@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import threading
-import time
 
+from ..clock import time
+from ..logs import get_logger
 from ..model.errors import StoreBusy, StoreError
 
-logger = logging.getLogger("jobdeck.worker")
+logger = get_logger("jobdeck.worker")
 
 BUSY_PAUSE = 0.01
 """Seconds before the next try if the database is locked: the call has waited for the lock already, and so do others."""

@@ -14,19 +14,22 @@ import logging
 import os
 import socket
 import threading
-import time
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from types import TracebackType
 from typing import Self
 from uuid import uuid4
 
+from ..clock import time
+from ..execution.attempt_contexts import AttemptContexts
 from ..execution.context import STOP_GRACE, JobContext, capture_logs
-from ..execution.executor import execute, failed_result, start_async
+from ..execution.executor import crashed_result, execute, failed_result, start_async
+from ..execution.serialization import format_traceback
 from ..execution.shell import add_shell
 from ..execution.stack_capture import capture_stack
 from ..execution.stack_trace import FINISHED, decode_request, encode_reply
 from ..kinds.registry import SHELL
+from ..logs import get_logger
 from ..model.attempt_result import AttemptResult, Cancelled, Completed, Failed, Released, Snoozed
 from ..model.errors import LeaseLost, RowRefused, StoreError, StoreMissing, StoreReplaced
 from ..model.jobs import Job
@@ -41,8 +44,9 @@ from .liveness import Liveness, WatchedThread
 from .log_flusher import MAX_LOG_BYTES, LogFlusher
 from .outage_backoff import OutageBackoff
 from .process_feeder import ProcessFeeder
+from .runners import RunnerThreads
 
-logger = logging.getLogger("jobdeck.worker")
+logger = get_logger("jobdeck.worker")
 
 _RECORDING_GRACE = 1.0
 """The maximum part of the shutdown grace, in seconds, that is reserved for releasing unfinished jobs."""
@@ -72,6 +76,7 @@ class Worker:
         threads: int | None = None,
         queues: Sequence[str] | None = None,
         processes: int | None = None,
+        own_process: bool = False,
     ) -> None:
         """Create a worker; `start` runs it.
 
@@ -81,6 +86,8 @@ class Worker:
             queues: the names of the queues to process (default JOBDECK_QUEUES, or all queues).
             processes: the number of child processes that run the handlers (default JOBDECK_PROCESSES). With 0 this
                 process runs them itself, except for isolated kinds.
+            own_process: whether this process runs nothing but jobs, as `jobdeck worker` does. What handlers change for the
+                whole process (current folder, umask, signal handlers, limits, hooks …) is then restored.
         """
         self._queue = queue
         self._store = queue.store
@@ -111,6 +118,9 @@ class Worker:
         self._outage_backoff = OutageBackoff(self._dispatcher.stopped)
         self._liveness = Liveness(self._clock, self._dispatcher.stopped, self._store.interrupt)
         self._started = False
+        self._own_process = own_process
+        self._contexts = AttemptContexts()
+        self._runners = RunnerThreads(self._dispatcher, self._run, self._crashed)
         self._stuck: set[int] = set()
         self._async_kinds: AbstractSet[str] = frozenset()
 
@@ -152,6 +162,7 @@ class Worker:
             KindNotInChild: a kind of this process is not registered in the child processes.
         """
         capture_logs()
+        self._contexts = AttemptContexts(own_process=self._own_process)
         self._supervisor.start()
         try:
             self._store.workers.report(self._info())
@@ -197,7 +208,10 @@ class Worker:
         self._dispatcher.interrupt_get()
 
     def _replace_stuck(self, stuck: list[ActiveJob]) -> None:
-        """Start a replacement for each thread whose code ignores the stop request, so that other jobs continue to run."""
+        """Start a replacement for each thread that died or whose code ignores the stop request; other jobs continue to run."""
+        self._contexts.restore_process()
+        if not self.processes:
+            self._runners.replace_dead()
         job_ids = {run.job.id for run in stuck if not (run.is_async or self._is_isolated(run))}
         for job_id in job_ids - self._stuck:
             logger.warning("Job %d ignored the stop request; starting a replacement thread", job_id)
@@ -208,9 +222,7 @@ class Worker:
                 self._supervisor.replace_stuck(job_ids, self._on_resized)
 
     def _start_runners(self, missing: int) -> None:
-        for _ in range(0 if self.processes else missing):  # with child processes, the threads belong to them
-            # Daemon threads: a handler that never returns must not keep the process from exiting.
-            threading.Thread(target=self._run_loop, name="jobdeck-runner", daemon=True).start()
+        self._runners.start(0 if self.processes else missing)  # with child processes, the threads belong to them
 
     def wake(self) -> None:
         """Check for jobs to claim now."""
@@ -443,11 +455,6 @@ class Worker:
 
     # -- the runners ------------------------------------------------------------------------------
 
-    def _run_loop(self) -> None:
-        while (runs := self._dispatcher.get()) is not None:
-            for run in runs:
-                self._dispatcher.submit_result(run, self._run(run))
-
     def _run(self, run: ActiveJob) -> AttemptResult:
         job = run.job
         if (late := self._lease_expired(run)) is not None:
@@ -455,7 +462,7 @@ class Worker:
         try:
             if self._in_child(run):
                 return self._supervisor.run(job, run.context)
-            result = execute(job, run.context, self._registry, self._clock, self._queue.random)
+            result = self._contexts.run(execute, job, run.context, self._registry, self._clock, self._queue.random)
         except BaseException as error:
             result = self._internal_error(run, error)
         if logger.isEnabledFor(logging.DEBUG):
@@ -472,7 +479,7 @@ class Worker:
             self._dispatcher.submit_result(run, result)
 
         try:
-            start_async(run.job, run.context, self._registry, self._clock, self._queue.random, submit)
+            self._contexts.run(start_async, run.job, run.context, self._registry, self._clock, self._queue.random, submit)
         except BaseException as error:
             submit(self._internal_error(run, error))
 
@@ -484,8 +491,13 @@ class Worker:
         return None
 
     def _internal_error(self, run: ActiveJob, error: BaseException) -> AttemptResult:
-        logger.exception("Running job %d failed because of a bug in jobdeck", run.job.id)
+        """Return the result of a job that failed outside its handler: by an exception raised from outside, or a bug."""
+        logger.error("Running job %d failed outside its handler\n%s", run.job.id, format_traceback(error))
         return failed_result(run.job, run.started_at or self._clock.now(), self._clock, self._queue.random, error)
+
+    def _crashed(self, run: ActiveJob, problem: str) -> AttemptResult:
+        now = self._clock.now()
+        return crashed_result(run.job, run.started_at or now, now, problem)
 
     def _info(self) -> WorkerInfo:
         return WorkerInfo(

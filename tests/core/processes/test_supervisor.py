@@ -507,6 +507,15 @@ def test_the_result_of_a_last_attempt_is_sent_before_the_next_job_starts(pump: S
     assert {type(source.endings[n]) for n in range(201, 211)} == {Completed}
 
 
+def test_a_result_that_arrives_again_does_not_end_the_next_job(pump: Started, note: Path) -> None:
+    source, children = pump([claimed(1, "repeat", note)])
+    wait_until(lambda: 1 in source.endings)
+    source.add(claimed(2, "repeat", note))
+    wait_until(lambda: 2 in source.endings)
+    assert [ending.result_json for ending in source.endings.values() if isinstance(ending, Completed)] == ['"its own"'] * 2
+    assert len(children.pids) == 1
+
+
 def test_a_job_behind_a_long_one_moves_to_an_idle_child(pump: Started, note: Path) -> None:
     source, _ = pump([claimed(n, "who") for n in range(1, 401)], processes=2)
     wait_until(lambda: len(source.endings) == 400)

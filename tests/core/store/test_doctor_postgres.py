@@ -50,7 +50,7 @@ def test_a_healthy_queue_has_only_ok_findings_apart_from_the_test_server(bench: 
     assert {check: each.severity for check, each in found.items() if each.severity is not OK} == EXPECTED
     assert set(found) == {
         *("server", "session", "connections", "durability", "schema", "integrity", "size", "vacuum", "transactions"),
-        *("counters", "leases", "workers", "clock", "orphans", "waits"),
+        *("rows", "counters", "leases", "workers", "clock", "orphans", "waits"),
     }
     assert "fsync and full_page_writes off" in found["durability"].message
 

@@ -263,7 +263,7 @@ def test_undoing_an_edit_during_a_tick_keeps_the_next_tick(bench: Bench, others:
     queue.schedules.edit("s", priority=7)
     with others[0].store.transaction():
         enqueue_due(others[0].store, bench.clock)
-        thread, problems = in_background(queue.undo)
+        thread, problems = in_background(queue.journal.undo)
         wait_for_a_lock(others[1])
     thread.join(10)
     assert problems == []

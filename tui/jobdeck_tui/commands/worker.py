@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import queue
 import signal
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
@@ -69,13 +70,13 @@ Examples:
     "--grace",
     type=DURATION,
     metavar="DURATION",
-    help="Time for running jobs to finish after SIGTERM or SIGINT (default 25s).  [env: JOBDECK_SHUTDOWN_GRACE]",
+    help="Time for running jobs to finish after SIGTERM, SIGINT or SIGHUP (default 25s).  [env: JOBDECK_SHUTDOWN_GRACE]",
 )
 @click.pass_obj
 def worker_command(
     front: CliContext, threads: int | None, processes: int | None, queues: str | None, grace: float | None
 ) -> None:
-    """Run a headless worker until SIGTERM or SIGINT.
+    """Run a headless worker until SIGTERM, SIGINT or SIGHUP.
 
     On the first signal, the worker claims no more jobs, lets running jobs finish within --grace, and releases the
     rest. On the second, it releases all jobs and stops at once. Either way no job is left running, and it exits 0,
@@ -100,7 +101,11 @@ def worker_command(
     with front.open() as opened:
         front.load_kinds()
         worker = Worker(
-            opened, threads=threads or front.threads or max(1, settings.threads), queues=served, processes=processes
+            opened,
+            threads=threads or front.threads or max(1, settings.threads),
+            queues=served,
+            processes=processes,
+            own_process=True,
         )
         grace = settings.shutdown_grace if grace is None else grace
         _start(worker, _SignalHandler(signals, grace))
@@ -145,8 +150,10 @@ class _SignalHandler:
 
 def _start(worker: Worker, on_signal: _SignalHandler) -> None:
     """Start the worker; a signal meanwhile ends the process."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, on_signal)
+    from jobdeck import STOP_SIGNALS, handle_signal
+
+    for number in STOP_SIGNALS:
+        handle_signal(number, on_signal)
     try:
         worker.start()
         on_signal.starting = False
@@ -178,7 +185,7 @@ def _get(signals: queue.SimpleQueue[int]) -> int:
     while True:
         try:
             return signals.get(timeout=_POLL)
-        except queue.Empty:
+        except (queue.Empty, RecursionError):  # the latter if a handler lowered the limit, which is restored at its end
             continue
 
 
@@ -200,12 +207,21 @@ def _stop(worker: Worker, first: signal.Signals, signals: queue.SimpleQueue[int]
 
 def log_to_stderr(level: str, how: str) -> None:
     """Log to standard error, as text or as one JSON document per line."""
-    handler = logging.StreamHandler()
+    handler = logging.StreamHandler(_own_stderr())
     handler.setLevel(level)
     handler.setFormatter(JsonFormatter() if how == "json" else TextFormatter())
     root = logging.getLogger()
     root.addHandler(handler)
     root.setLevel(level)
+    logging.getLogger("jobdeck").setLevel(level)  # an app that configures the root logger leaves the worker's own level
+
+
+def _own_stderr() -> TextIO | None:
+    """Return a standard error of the log's own, which a handler cannot close; `None` if this one has no descriptor."""
+    try:
+        return os.fdopen(os.dup(sys.stderr.fileno()), "w", buffering=1, encoding="utf-8", errors="backslashreplace")
+    except (OSError, ValueError, AttributeError):
+        return None
 
 
 class TextFormatter(logging.Formatter):

@@ -12,7 +12,7 @@ from typing import Any
 from ...model.errors import UndoConflict
 from ...model.jobs import Job
 from ...model.states import FINAL, State
-from ..records import Row
+from ..records import Row, RowCheck
 from .unit_of_work import (
     Undo,
     UndoableOperation,
@@ -34,6 +34,8 @@ _KEEPS = {State.COMPLETED: 1, State.FAILED: 2, State.CANCELLED: 4}
 def delete(unit: UnitOfWork, job: Job) -> Undo:
     """Delete a job that is not running, with its attempts and log."""
     row = _taken(unit, "jobdeck_jobs", "id", job.id)
+    for stored in row[1:]:  # what an undo puts back must be sound
+        RowCheck("jobdeck_jobs", row[0])(stored)
     parents = remove_dependencies(unit, job.id) if job.state is State.WAITING else []
     after = [pair[1] for pair in _taken(unit, "jobdeck_after", "child", job.id)[1:]]
     attempts, text = _taken(unit, "jobdeck_attempts", "job_id", job.id), 0

@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ...model.errors import RowDamaged
 from ...model.journal import QUEUE_OPERATIONS, Actor
 from ...model.states import Operation
 from ..backend import SqlConnection, rows_of
@@ -27,21 +28,21 @@ PART_JOBS = 1000
 """The number of jobs in one part: an undo processes one part at a time, so that others can write in between."""
 PART_BYTES = 1 << 20
 """Bytes at which a part is closed, before compression."""
-COMPRESS_FROM = 512
-"""Bytes: smaller parts are not compressed."""
 TRIM_EVERY = 100
 """The number of entries after which the journal is trimmed, if no worker's maintenance does it."""
 
 
 def compress(entries: Sequence[UndoData]) -> bytes:
-    """Encode undo data for storage: JSON, compressed if it is large."""
-    text = json.dumps(entries, separators=(",", ":")).encode()
-    return text if len(text) < COMPRESS_FROM else zlib.compress(text, 1)
+    """Encode undo data for storage: JSON, compressed, which adds a checksum: a flipped bit must not undo something else."""
+    return zlib.compress(json.dumps(entries, separators=(",", ":")).encode(), 1)
 
 
 def decompress(blob: bytes) -> list[UndoData]:
-    """Decode undo data from storage."""
-    entries: list[UndoData] = json.loads(blob if blob[:1] == b"[" else zlib.decompress(blob))
+    """Decode undo data from storage. Raises `RowDamaged` if that is impossible."""
+    try:
+        entries: list[UndoData] = json.loads(zlib.decompress(blob))
+    except (zlib.error, ValueError, RecursionError, TypeError):
+        raise RowDamaged("the undo data of a journal entry") from None
     return entries
 
 

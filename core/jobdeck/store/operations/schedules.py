@@ -12,17 +12,17 @@ from typing import Any
 
 from ...model.journal import Actor
 from ...model.schedules import Schedule, ScheduledRun
-from ...model.states import State
 from ..backend import Backend, rows_of
 from ..queries.dialect import Dialect
 from ..queries.filter_sql import schedule_tail
-from ..records import Row, parse_tags, replace_surrogates
+from ..records import Row, RowCheck, parse_tags, replace_surrogates, state_of
 from . import config_changes
 
 _COLUMNS = (
     "name, cron, timezone, kind, args, queue, priority, max_attempts, timeout, tags, created_at, paused_at, next_at,"
     " last_at, last_job, error"
 )
+_check = RowCheck("jobdeck_schedules", _COLUMNS)
 _HISTORY = "id, state, created_at, scheduled_at, started_at, finished_at, attempt, substr(error, 1, 300)"
 """The columns of a job in a schedule's history."""
 # The next tick was computed from these values; it is valid only if they have not changed.
@@ -192,6 +192,7 @@ def _seen_values(seen: Schedule) -> tuple[str | float, ...]:
 
 def make_schedule(row: Row) -> Schedule:
     """Convert a row of the table to a record."""
+    _check(row)
     return Schedule(
         name=row[0],
         cron=row[1],
@@ -213,4 +214,4 @@ def make_schedule(row: Row) -> Schedule:
 
 
 def _make_past_job(job_id: int, state: str, *rest: Any) -> ScheduledRun:
-    return ScheduledRun(job_id, State(state), *rest)
+    return ScheduledRun(job_id, state_of(state), *rest)

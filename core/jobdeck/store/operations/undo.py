@@ -6,12 +6,21 @@ import json
 from collections.abc import Callable
 from functools import partial
 
-from ...model.errors import InvalidJournalEntry, JobdeckError, JobNotFound, JournalEntryNotFound, NothingToUndo, WrongState
+from ...model.errors import (
+    InvalidJournalEntry,
+    JobdeckError,
+    JobNotFound,
+    JournalEntryNotFound,
+    NothingToUndo,
+    RowDamaged,
+    UndoDataDamaged,
+    WrongState,
+)
 from ...model.jobs import Job
 from ...model.journal import SCHEDULE_OPERATIONS, JournalEntry, UndoResult
 from ...model.states import Operation, allows
 from ..backend import Backend, SqlConnection, retried, rows_of
-from ..records import Row
+from ..records import Row, RowCheck
 from . import config_changes, deletion, edits, job_operations, pauses
 from .deleted_jobs import states_of_deleted
 from .job_operations import is_cancelled_child
@@ -20,6 +29,7 @@ from .service import cancel_dependents
 from .unit_of_work import UndoData, UnitOfWork
 
 _COLUMNS = "id, at, who, act, n, kept, told, undone, undone_at, undone_by"
+_check = RowCheck("jobdeck_journal", _COLUMNS)
 # The newest first: the last part of an operation is undone first, and the last one undone is redone first.
 _PARTS = "SELECT part FROM jobdeck_journal_parts WHERE act = ? AND undone = ? ORDER BY part DESC"
 # The parts that fit into so many bytes together, and one that exceeds them. Of the others only the length is read.
@@ -222,8 +232,12 @@ def _process_part(
         return []  # another process has just done it
     operation, at, before = rows[0]
     unit = UnitOfWork.begin(backend, connection, states_of_deleted)
+    try:
+        entries = decompress(before)
+    except RowDamaged:
+        raise UndoDataDamaged(entry_id) from None
     # The lowest id first: a job may wait for one of a lower id that is restored with it.
-    entries = sorted(decompress(before), key=lambda entry: entry[0])
+    entries.sort(key=lambda entry: entry[0])
     dropped = 0
     found: dict[int, Job] = {}
     each: UndoOrRedo = partial(_undo_or_redo_pause, operation, undo=not redo)
@@ -289,6 +303,7 @@ def _undo_or_redo_config(operation: str, unit: UnitOfWork, entry: UndoData, *, u
 
 def _make_entry(row: Row) -> JournalEntry:
     """Convert a row of `_COLUMNS` to a record."""
+    _check(row)
     return JournalEntry(
         id=row[0],
         at=row[1],

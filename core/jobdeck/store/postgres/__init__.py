@@ -57,41 +57,41 @@ class PostgresStore(Store):
         self._server = Connections(Address.read(where), clock, synchronous, create=create)
         self._channel = PostgresNotifier(self._server)
         super().__init__(self._server, PostgresBackend(self._server, self._channel), POSTGRES)
-        self.enqueuer = Enqueuer(self._server, self._channel)
+        self.enqueuer = self._guard.protect(Enqueuer(self._server, self._channel), writes=True)
         self.notifier = self._channel
 
     @cached_property
     def claimer(self) -> Claimer:
         from .claim import Claimer
 
-        return Claimer(self._server, self._random)
+        return self._guard.protect(Claimer(self._server, self._random))
 
     @cached_property
     def completer(self) -> Completer:
         from .complete import Completer
 
-        return Completer(self._server, self._channel)
+        return self._guard.protect(Completer(self._server, self._channel))
 
     @cached_property
     def transitions(self) -> Transitions:
         from .transitions import Transitions
 
-        return Transitions(self._server, self._channel)
+        return self._guard.protect(Transitions(self._server, self._channel))
 
     @cached_property
     def logs(self) -> Logs:
         from .logs import Logs
 
-        return Logs(self._server)
+        return self._guard.protect(Logs(self._server))
 
     @cached_property
     def queries(self) -> PostgresQueries:
         from .queries import PostgresQueries
 
-        return PostgresQueries(self._backend, POSTGRES, self.workers)
+        return self._guard.protect(PostgresQueries(self._backend, POSTGRES, self.workers))
 
     @cached_property
     def maintenance(self) -> PostgresMaintenance:
         from .maintenance import PostgresMaintenance
 
-        return PostgresMaintenance(self._server)
+        return self._guard.protect(PostgresMaintenance(self._server, self._backend), writes=True)

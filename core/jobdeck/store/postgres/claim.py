@@ -123,7 +123,7 @@ class Claimer:
                     counters.count_transition(queue, kind, State.PENDING, State.RUNNING, n)
                 counters.write(session)
                 _record_starts(session, capacity, now)
-        claimed.extend(map(job_reader(self._connections.lease_skew()), rows))
+        claimed.extend(map(job_reader(self._connections.lease_skew(), claimed=True), rows))
         return claimed
 
     def _claim(self, session: Session, request: ClaimRequest, capacity: ClaimCapacity) -> list[Row]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial, wraps
@@ -14,7 +13,7 @@ from weakref import WeakSet
 import psycopg
 from psycopg.rows import TupleRow
 
-from ...clock import Clock
+from ...clock import Clock, time
 from ...model.errors import StoreFailed, StoreMissing, StoreReplaced, StoreUnreachable
 from .dsn import Address
 from .errors import Conflict, ErrorTranslator, connect_error_text

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any, cast
@@ -15,6 +14,7 @@ from psycopg import RawCursor
 from psycopg.pq import PipelineStatus, TransactionStatus
 from psycopg.rows import TupleRow, tuple_row
 
+from ...clock import time
 from ...model.errors import StoreRefused
 from . import type_adapters as texts
 from .dsn import Address

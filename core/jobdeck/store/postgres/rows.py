@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from ...model.jobs import Job
 from ...model.states import State
 from ..backend import rows_of
-from ..records import JOB_COLUMNS, job_reader
+from ..records import JOB_COLUMNS, job_reader, state_of
 from .session import Session
 
 _HIGHEST = 2**63 - 1
@@ -37,4 +37,4 @@ def lock_jobs(session: Session, ids: Sequence[int]) -> Iterator[Job]:
 def lock_states(session: Session, ids: Sequence[int]) -> dict[int, State]:
     """Lock the states of these jobs until the transaction ends, and return those that exist."""
     query = "SELECT id, state FROM jobdeck_jobs WHERE id = ANY(?::bigint[]) ORDER BY id FOR SHARE"
-    return {job_id: State(state) for job_id, state in rows_of(session, query, (possible(ids),))}
+    return {job_id: state_of(state) for job_id, state in rows_of(session, query, (possible(ids),))}

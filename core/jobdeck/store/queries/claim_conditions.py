@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ...model.claim_conditions import AHEAD_COUNTED, ClaimConditions, DrainRate, Parent, is_available, matches
-from ...model.jobs import IfParentFails, Job
+from ...model.jobs import Job
 from ...model.overview import WorkerInfo
 from ...model.states import State
 from ..backend import SqlConnection, rows_of
 from ..metrics.histogram import middle
-from ..records import Row
+from ..records import Row, policy_of, state_of
 from .dialect import Dialect
 
 _WINDOWS = (60, 600, 3600)
@@ -84,8 +84,8 @@ def read_claim_conditions(
         rate=rate,
         rate_period=period,
         rate_free_in=_rate_free_in(connection, job.queue, rate, period, moment.lease_now),
-        parents=[Parent(id=row[0], state=row[1] and State(row[1])) for row in connection.execute(_PARENTS, (job.id,))],
-        if_parent_fails=IfParentFails(if_parent_fails),
+        parents=[Parent(id=row[0], state=row[1] and state_of(row[1])) for row in connection.execute(_PARENTS, (job.id,))],
+        if_parent_fails=policy_of(if_parent_fails),
         crash_suspects={row[0]: row[1] for row in connection.execute(_SUSPECTS)} if ready and job.crashes else {},
         ahead=_ahead(connection, dialect, job, takers, now, moment.ageing) if ready else None,
         drain_rate=_pace(connection, takers, now) if ready else None,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ...model.jobs import Dependencies, IfParentFails
-from ...model.states import State
+from ...model.jobs import Dependencies
 from ..backend import SqlConnection, rows_of
+from ..records import policy_of, state_of
 
 _MOST = 1000
 """The number of parents, and of children, that are read at most."""
@@ -27,8 +27,8 @@ def read_dependencies(connection: SqlConnection, job_id: int) -> Dependencies:
     parents = rows_of(connection, _PARENTS, (job_id, _MOST))
     children = rows_of(connection, _CHILDREN, (job_id, _MOST))
     return Dependencies(
-        parents={parent: None if state is None else State(state) for parent, state, _ in parents},
+        parents={parent: None if state is None else state_of(state) for parent, state, _ in parents},
         waits_for=tuple(parent for parent, _, waits in parents if waits),
-        if_parent_fails=IfParentFails(policy[0][0]),
-        children={child: State(state) for child, state in children},
+        if_parent_fails=policy_of(policy[0][0]),
+        children={child: state_of(state) for child, state in children},
     )

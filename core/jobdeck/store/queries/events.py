@@ -17,7 +17,7 @@ from ...model.events import Event, EventType, Run
 from ...model.jobs import Outcome
 from ...model.states import State
 from ..backend import SqlConnection
-from ..records import Row
+from ..records import Row, RowCheck
 from .dialect import Dialect
 from .runs import FAILED, ended_ids_query, ended_runs, ids_of, jobs_given_back, running_runs
 
@@ -37,6 +37,12 @@ FROM json_each(:ids) AS wanted CROSS JOIN jobdeck_jobs AS job
    AND NOT EXISTS (SELECT 1 FROM jobdeck_attempts WHERE job_id = job.id AND finished_at = job.finished_at)"""
 _OPERATIONS = """
 FROM (SELECT * FROM jobdeck_journal ORDER BY id DESC LIMIT :limit) AS newest WHERE at > :after OR undone_at > :after"""
+
+_NEW_COLUMNS = ("id", "kind", "queue", "created_at")
+_check_new = RowCheck("jobdeck_jobs", ", ".join(_NEW_COLUMNS))
+_check_unrun = RowCheck("jobdeck_jobs", "id, kind, queue, state, finished_at, error")
+_OPERATION_COLUMNS = ("id", "at", "who", "act", "n", "told", "undone", "undone_at", "undone_by")
+_check_operation = RowCheck("jobdeck_journal", ", ".join(_OPERATION_COLUMNS))
 
 _H = EventType
 _OF_OUTCOME = {
@@ -78,8 +84,9 @@ def read_events(
 
 
 def _enqueued(connection: SqlConnection, dialect: Dialect, after: float, limit: int) -> Iterator[Event]:
-    columns = ("id", "kind", "queue", "created_at")
-    for job_id, kind, queue, at in dialect.rows(connection, columns, _ENQUEUED, {"after": after, "limit": limit}):
+    for row in dialect.rows(connection, _NEW_COLUMNS, _ENQUEUED, {"after": after, "limit": limit}):
+        _check_new(row)
+        job_id, kind, queue, at = row
         yield Event(at=at, type=_H.ENQUEUED, key=f"new:{job_id}", job_id=job_id, kind=kind, queue=queue)
 
 
@@ -114,7 +121,9 @@ def _of_jobs(
     yield from _of_runs(ended_runs(connection, dialect, ids, after, math.inf, late_since=after), wanted)
     columns = ("job.id", "kind", "queue", "state", "finished_at", "substr(error, 1, 400)")
     rows = dialect.rows(connection, columns, _UNRUN, {"ids": json.dumps(unrun)}) if unrun else ()
-    for job_id, kind, queue, state, at, error in rows:
+    for row in rows:
+        _check_unrun(row)
+        job_id, kind, queue, state, at, error = row
         what = _H.CANCELLED if state == State.CANCELLED else _H.EXPIRED
         key = f"unrun:{job_id}:{at}"
         yield Event(at=at, type=what, key=key, job_id=job_id, kind=kind, queue=queue, text=error or "before it ran")
@@ -159,9 +168,9 @@ def _event(run: Run, what: EventType, key: str, at: float, *, took: float | None
 
 
 def _operations(connection: SqlConnection, dialect: Dialect, after: float, limit: int) -> Iterator[Event]:
-    columns = ("id", "at", "who", "act", "n", "told", "undone", "undone_at", "undone_by")
-    rows = dialect.rows(connection, columns, _OPERATIONS, {"after": after, "limit": limit})
-    for entry_id, at, actor, operation, n, text, undone, undone_at, undone_by in rows:
+    for row in dialect.rows(connection, _OPERATION_COLUMNS, _OPERATIONS, {"after": after, "limit": limit}):
+        _check_operation(row)
+        entry_id, at, actor, operation, n, text, undone, undone_at, undone_by = row
         named = _ONE_JOB.search(text) if n == 1 and operation not in ("pause", "resume") else None
         job_id = int(named[1]) if named else None
         yield Event(at=at, type=_H.OPERATION, key=f"operation:{entry_id}", job_id=job_id, text=text, actor=actor)

@@ -7,8 +7,11 @@ from collections.abc import Sequence
 from ...model.jobs import Attempt, Batch, Dependencies, Job, LogLine
 from ...model.states import State
 from ..backend import Backend, SqlConnection, rows_of
-from ..records import ATTEMPT_COLUMNS, LOG_COLUMNS, make_attempt, make_log_line
+from ..records import ATTEMPT_COLUMNS, LOG_COLUMNS, RowCheck, make_attempt, make_log_line, state_of
 from .dependencies import read_dependencies
+
+_BATCH_COLUMNS = "id, name, total, created_at"
+_check_batch = RowCheck("jobdeck_batches", _BATCH_COLUMNS)
 
 
 class JobReader:
@@ -61,10 +64,11 @@ class JobReader:
 
 def read_batch(connection: SqlConnection, batch: int) -> Batch | None:
     """Return the batch, or `None`."""
-    found = rows_of(connection, "SELECT id, name, total, created_at FROM jobdeck_batches WHERE id = ?", (batch,))
+    found = rows_of(connection, f"SELECT {_BATCH_COLUMNS} FROM jobdeck_batches WHERE id = ?", (batch,))
     if not found:
         return None
+    _check_batch(found[0])
     ((id, name, total, created_at),) = found
     states = rows_of(connection, "SELECT state, count(*) FROM jobdeck_jobs WHERE batch = ? GROUP BY state", (batch,))
-    counts = {State(state): int(n) for state, n in states}
+    counts = {state_of(state): int(n) for state, n in states}
     return Batch(id=id, name=name, total=total, created_at=created_at, counts=counts)

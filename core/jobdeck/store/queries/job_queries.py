@@ -12,6 +12,7 @@ from ...model.jobs import Job
 from ...model.overview import Overview, QueueInfo
 from ...model.states import State
 from ..backend import Backend, SqlConnection, rows_of
+from ..records import state_of
 from ..workers import Workers
 from .dialect import Bound, Dialect
 from .overview import read_overview
@@ -58,7 +59,7 @@ class Queries(ABC):
         """Return the number of jobs in each state that meet the condition."""
         with self._backend.read_transaction() as connection:
             query, bound = count_query(self._dialect, condition, self._backend.now(connection), by="state")
-            return {State(state): n for state, n in rows_of(connection, query, bound) if n}
+            return {state_of(state): n for state, n in rows_of(connection, query, bound) if n}
 
     @abstractmethod
     def next_due_at(self) -> float | None:

@@ -12,6 +12,7 @@ from ...model.states import State
 from ..backend import SqlConnection, rows_of
 from ..metrics.histogram import bucket
 from ..metrics.time_slices import RUNNING, WIDTHS, SliceTotals, TimeSlices
+from ..records import state_of
 from .oldest_wait import oldest_waits
 
 _FROM = f"FROM jobdeck_metrics WHERE width IN ({', '.join(map(str, WIDTHS))}) AND slot >= :begin"
@@ -77,7 +78,7 @@ def _counted(sums: SliceTotals | None, slices: TimeSlices, index: int) -> TimeSl
 def _kinds(connection: SqlConnection) -> Mapping[str, Kinds]:
     kinds: defaultdict[str, dict[str, dict[State, int]]] = defaultdict(dict)
     for queue, kind, state, n in connection.execute("SELECT queue, kind, state, n FROM jobdeck_counts WHERE n > 0"):
-        kinds[queue].setdefault(kind, {})[State(state)] = n
+        kinds[queue].setdefault(kind, {})[state_of(state)] = n
     return kinds
 
 

@@ -15,10 +15,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ...model.events import Run, Runs
-from ...model.jobs import Outcome
 from ...model.states import State
 from ..backend import SqlConnection
-from ..records import one_line
+from ..records import RowCheck, one_line, outcome_of
 from .dialect import Dialect
 
 RUNNING_READ = 2_000
@@ -72,6 +71,12 @@ _ATTEMPT = (
     *("a.finished_at", "a.outcome", "job.finished_at IS NULL OR job.attempt > a.number OR job.started_at > a.finished_at"),
     *("a.error_type", f"substr(a.message, 1, {_ERROR})", "a.late_at"),
 )
+_check_running = RowCheck("jobdeck_jobs", ", ".join(_RUNNING))
+_check_attempt = RowCheck(
+    "jobdeck_attempts",
+    "job_id, lease, -, -, number, -, worker, started_at, finished_at, outcome, -, error_type, message, late_at",
+)
+_check_its_job = RowCheck("jobdeck_jobs", "-, -, kind, queue, -, max_attempts, -, -, -, -, -, -, -, -")
 _ATTEMPTS = """
   FROM json_each(:ids) AS wanted CROSS JOIN jobdeck_jobs AS job CROSS JOIN jobdeck_attempts AS a
  WHERE job.id = wanted.value AND a.job_id = job.id
@@ -145,6 +150,8 @@ def _count(connection: SqlConnection, dialect: Dialect, since: float, until: flo
 def running_runs(connection: SqlConnection, dialect: Dialect, until: float, skew: float) -> list[Run]:
     """Return the current runs that started before `until`; the newest first."""
     rows = dialect.rows(connection, _RUNNING, _by_index(dialect, _STATE_RUNNING), (until,))
+    for row in rows:
+        _check_running(row)
     return [
         Run(
             job_id=row[0],
@@ -169,6 +176,9 @@ def ended_runs(
     """Return the ended attempts of these jobs that overlap the period, or had a late result since then; in no order."""
     bound = {"ids": json.dumps([*ids]), "begin": since, "end": until, "late": late_since}
     rows = dialect.rows(connection, _ATTEMPT, _ATTEMPTS, bound)
+    for row in rows:
+        _check_attempt(row)
+        _check_its_job(row)
     return [
         Run(
             job_id=row[0],
@@ -180,7 +190,7 @@ def ended_runs(
             worker=row[6],
             started_at=row[7],
             finished_at=row[8],
-            outcome=Outcome(row[9]),
+            outcome=outcome_of(row[9]),
             superseded=row[10] == 1,
             error=_error(row[11], row[12]),
             late_at=row[13],

@@ -54,41 +54,41 @@ class SqliteStore(Store):
         self._file = Connections(path, self._clock, synchronous, adopt=adopt)
         self._sockets = SocketNotifier(path)
         super().__init__(self._file, SqliteBackend(self._file, self._clock, self._sockets), SQLITE)
-        self.enqueuer = Enqueuer(self._file, self._clock, self._sockets)
+        self.enqueuer = self._guard.protect(Enqueuer(self._file, self._clock, self._sockets), writes=True)
         self.notifier = self._sockets
 
     @cached_property
     def claimer(self) -> Claimer:
         from .claim import Claimer
 
-        return Claimer(self._file, self._clock, self._random)
+        return self._guard.protect(Claimer(self._file, self._clock, self._random))
 
     @cached_property
     def completer(self) -> Completer:
         from .complete import Completer
 
-        return Completer(self._file, self._clock, self._sockets)
+        return self._guard.protect(Completer(self._file, self._clock, self._sockets))
 
     @cached_property
     def transitions(self) -> Transitions:
         from .transitions import Transitions
 
-        return Transitions(self._file, self._clock, self._sockets)
+        return self._guard.protect(Transitions(self._file, self._clock, self._sockets))
 
     @cached_property
     def logs(self) -> Logs:
         from .logs import Logs
 
-        return Logs(self._file)
+        return self._guard.protect(Logs(self._file))
 
     @cached_property
     def queries(self) -> SqliteQueries:
         from .queries import SqliteQueries
 
-        return SqliteQueries(self._backend, SQLITE, self.workers)
+        return self._guard.protect(SqliteQueries(self._backend, SQLITE, self.workers))
 
     @cached_property
     def maintenance(self) -> SqliteMaintenance:
         from .maintenance import SqliteMaintenance
 
-        return SqliteMaintenance(self._file, self._path, self._clock)
+        return self._guard.protect(SqliteMaintenance(self._file, self._backend, self._path, self._clock), writes=True)

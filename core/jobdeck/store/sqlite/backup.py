@@ -19,6 +19,7 @@ import apsw
 from ...model.errors import BackupFailed
 from ..maintenance import Backup, Progress
 from .raw_connection import connect
+from .repair import integrity_problems
 
 _STEP = 1024
 """Pages copied between two progress reports: 4 MB."""
@@ -90,10 +91,8 @@ def _copy(source: Path, part: Path, progress: Progress | None) -> None:
 def _check(part: Path, target: Path) -> int:
     copy = apsw.Connection(str(part), flags=apsw.SQLITE_OPEN_READONLY)
     try:
-        found = [str(row[0]) for row in copy.execute("PRAGMA integrity_check(1)")]
-        if found != ["ok"]:
-            problem = found[0].replace("\n", " ") if found else "nothing"
-            raise BackupFailed(target, f"the copy is damaged, and so is the queue ({problem}); see jobdeck doctor --full")
+        if found := integrity_problems(copy, full=True):
+            raise BackupFailed(target, f"the copy is damaged, and so is the queue ({found[0]}); see jobdeck doctor --full")
         return int(copy.execute("SELECT coalesce(sum(n), 0) FROM jobdeck_counts").get)
     finally:
         copy.close()

@@ -124,7 +124,7 @@ class Claimer:
                 counters.count_transition(queue, kind, State.PENDING, State.RUNNING, n)
             counters.write(connection)
             _record_starts(connection, capacity, monotonic)
-        claimed.extend(map(job_reader(now - monotonic), rows))
+        claimed.extend(map(job_reader(now - monotonic, claimed=True), rows))
         return claimed
 
 

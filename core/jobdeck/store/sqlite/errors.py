@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from types import TracebackType
 
 import apsw
 
-from ...model.errors import RowRefused, StoreBusy, StoreError, StoreFailed, StoreRefused
+from ...model.errors import RowDamaged, RowRefused, StoreBusy, StoreError, StoreFailed, StoreRefused
 
 BUSY_TIMEOUT = 10.0
 """Seconds that a write waits for another process's transaction."""
+_OF_DAMAGE = re.compile("unsupported file format|malformed database schema|no query solution|no such (table|column|index): ")
+"""What SQLite says of a statement that was right when the file was written."""
 
 
 class ErrorTranslator:
@@ -22,6 +25,8 @@ class ErrorTranslator:
         pass
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if isinstance(error, UnicodeDecodeError):
+            raise RowDamaged("a text is not UTF-8") from error
         if isinstance(error, (apsw.Error, UnicodeEncodeError, OverflowError)):
             raise to_store_error(error, self._where) from error
 
@@ -35,7 +40,7 @@ def to_store_error(error: Exception, where: str) -> StoreError:
             return StoreRefused(where, "is not an SQLite database")
         case apsw.IOError() if getattr(error, "extendedresult", 0) == apsw.SQLITE_IOERR_SHORT_READ:
             return StoreRefused(where, "is a damaged SQLite database, and ends too soon; restore it from a backup")
-        case apsw.CorruptError():
+        case apsw.CorruptError() | apsw.SQLError() if type(error) is apsw.CorruptError or _OF_DAMAGE.search(str(error)):
             return StoreRefused(where, "is a damaged SQLite database; restore it from a backup")
         case apsw.ReadOnlyError() | apsw.PermissionsError():
             return StoreRefused(where, "cannot be written to; check its permissions")
@@ -45,6 +50,10 @@ def to_store_error(error: Exception, where: str) -> StoreError:
             return StoreFailed(where, "the disk is full")
         case apsw.ConnectionClosedError() | apsw.InterruptError() | apsw.ThreadingViolationError():
             return StoreFailed(where, "it was closed")
-        case apsw.ConstraintError() | apsw.MismatchError() | apsw.TooBigError() | UnicodeEncodeError() | OverflowError():
+        case apsw.MismatchError():  # of an id with its type: the highest one that was ever used is damaged
+            return RowDamaged("the highest id")
+        case apsw.ConstraintError() if "jobdeck_jobs.id" in str(error):
+            return RowDamaged("the highest id")
+        case apsw.ConstraintError() | apsw.TooBigError() | UnicodeEncodeError() | OverflowError():
             return RowRefused(where, str(error))
     return StoreFailed(where, str(error))

@@ -12,13 +12,13 @@ one at the same path, and corrupt the new one. So:
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import apsw
 
+from ...clock import time
 from ...model.errors import StoreRefused
 from .wal import file_size
 

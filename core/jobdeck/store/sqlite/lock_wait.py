@@ -12,8 +12,9 @@ would poll more often, and so be lucky again; with the root, the waits of all pr
 from __future__ import annotations
 
 import random
-import time
 from math import inf, sqrt
+
+from ...clock import time
 
 _MEAN = 0.002
 _USUAL = 0.02

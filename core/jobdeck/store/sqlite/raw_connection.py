@@ -2,21 +2,39 @@
 
 from __future__ import annotations
 
-import time
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 import apsw
 
+from ...clock import time
 from ...model.metrics import error_place
 from ..filesystem import create_private_file
 from .errors import BUSY_TIMEOUT
 from .lock_wait import LockWaits
+from .row_sql import is_utf8
 
 _CLOSE_TRIES = 200
 """Tries of 5 ms each to interrupt another thread's statement before a close."""
+
+_open: WeakValueDictionary[int, apsw.Connection] = WeakValueDictionary()
+_forking: list[apsw.Connection | None] = []
+"""The connections of all threads while a thread forks; in the child, for ever.
+
+The interpreter destroys the state of all other threads in the child. That would close their connections, which may wait for
+ever for a lock of SQLite that one of them held at the moment of the fork.
+"""
+
+
+def _before_fork() -> None:
+    _forking.extend([reference() for reference in _open.valuerefs()])
+
+
+os.register_at_fork(before=_before_fork, after_in_parent=_forking.clear)
 
 
 def connect(
@@ -44,6 +62,7 @@ def connect(
             create_private_file(path)  # its log and index get the same permissions from SQLite
     flags = apsw.SQLITE_OPEN_READWRITE | (apsw.SQLITE_OPEN_CREATE if create else 0)
     connection = apsw.Connection(str(path), flags=flags, statementcachesize=256)
+    _open[id(connection)] = connection
     waiting_from = 0.0
     pause = (waits or LockWaits()).pause
 
@@ -60,6 +79,7 @@ def connect(
 
     connection.set_busy_handler(busy)
     connection.create_scalar_function("jobdeck_place", _place, 1, deterministic=True)
+    connection.create_scalar_function("jobdeck_utf8", is_utf8, 1, deterministic=True)
     # Plan by the statement alone, never by its values: otherwise each new value recompiles the statement.
     connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
     connection.execute("PRAGMA foreign_keys = OFF")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import apsw
 
 from ...model.findings import Finding, Severity
 from ..integrity import LONGEST_LEASE, format_count, miscounts
+
+_OF_A_ROW = re.compile(r"(NULL value in|CHECK constraint failed in|(non-)?[A-Z]+ value in) ")
 
 
 def recount(connection: apsw.Connection) -> Iterator[Finding]:
@@ -20,6 +24,29 @@ def recount(connection: apsw.Connection) -> Iterator[Finding]:
         )
     if wrong:
         yield Finding("repair", Severity.OK, f"Recomputed: {format_count(len(wrong), 'counter')} of jobs by state were wrong.")
+
+
+@contextmanager
+def rebuilt_indexes(connection: apsw.Connection) -> Iterator[None]:
+    """Drop the indexes of the queue, and build them again at the end, inside the caller's transaction."""
+    indexes = connection.execute(
+        "SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL AND tbl_name LIKE 'jobdeck%'"
+    ).fetchall()
+    for name, _ in indexes:
+        connection.execute(f"DROP INDEX {name}")
+    yield
+    for _, sql in indexes:
+        connection.execute(str(sql))
+
+
+def integrity_problems(connection: apsw.Connection, *, full: bool) -> list[str]:
+    """Return what SQLite finds wrong with the pages of the file; with `full`, also with its indexes.
+
+    What single rows hold against the schema, while every page is intact, is not among it: `damaged_rows` finds these.
+    """
+    pragma = "integrity_check" if full else "quick_check"
+    found = (str(row[0]).replace("\n", " ") for row in connection.execute(f"PRAGMA {pragma}(1000)"))
+    return [text for text in found if text != "ok" and not _OF_A_ROW.match(text)]
 
 
 def end_leases(connection: apsw.Connection, monotonic: float, boot: str) -> Iterator[Finding]:

@@ -9,7 +9,7 @@ import apsw
 
 from ...model.jobs import Job
 from ...model.states import State
-from ..records import JOB_COLUMNS, job_reader
+from ..records import JOB_COLUMNS, job_reader, state_of
 
 
 def read_jobs(connection: apsw.Connection, ids: Sequence[int], skew: float) -> Iterator[Job]:
@@ -23,4 +23,4 @@ def read_jobs(connection: apsw.Connection, ids: Sequence[int], skew: float) -> I
 def read_states(connection: apsw.Connection, ids: Sequence[int]) -> dict[int, State]:
     """Return the states of those of the jobs that exist."""
     query = "SELECT id, state FROM jobdeck_jobs WHERE id IN (SELECT value FROM json_each(?))"
-    return {job_id: State(state) for job_id, state in connection.execute(query, (json.dumps(list(ids)),))}
+    return {job_id: state_of(state) for job_id, state in connection.execute(query, (json.dumps(list(ids)),))}

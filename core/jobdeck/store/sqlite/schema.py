@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import random
-import time
 from pathlib import Path
 
 import apsw
 
-from ...clock import Clock
+from ...clock import Clock, time
 from ...model.errors import StoreRefused
 from ..notifier import SocketNotifier
 from .errors import BUSY_TIMEOUT
@@ -35,9 +34,11 @@ def make_ready(path: Path, where: str, clock: Clock, *, adopt: bool, create: boo
         _migrate(connection, where, adopt=adopt)
         _record_boot(connection, clock)
         refused = False
-    except BaseException:
+    except BaseException as error:
         if left_behind:
             connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+        if isinstance(error, UnicodeDecodeError):  # the name of a table
+            raise StoreRefused(where, "is a damaged SQLite database; restore it from a backup") from error
         raise
     finally:
         connection.close()
@@ -141,8 +142,9 @@ def schema_of(connection: apsw.Connection, where: str, newest: int | None = None
         if tables and not adopt:
             raise StoreRefused(where, "is a database of another program; give jobdeck its own file")
         return 0
-    row = connection.execute("SELECT value FROM jobdeck_meta WHERE key = 'schema'").fetchone()
-    text = "0" if row is None else str(row[0])
+    text = read_meta(connection, "schema")
+    if text is None:
+        raise StoreRefused(where, "is a damaged queue without its schema version; restore it from a backup")
     if not text.isdecimal():
         raise StoreRefused(where, f"has the schema version {text!r}, which is not a number")
     version = int(text)
@@ -156,11 +158,11 @@ def schema_of(connection: apsw.Connection, where: str, newest: int | None = None
 def _record_boot(connection: apsw.Connection, clock: Clock) -> None:
     """Record the boot whose clock is used now. Leases of other boots end by their own clock (see `foreign_clocks.py`)."""
     boot = clock.boot()
-    if _boot(connection) == boot:
+    if read_meta(connection, "boot") == boot:
         return
     connection.execute("BEGIN IMMEDIATE")
     # Another process may have done it, and may hold leases of this boot already.
-    if _boot(connection) != boot:
+    if read_meta(connection, "boot") != boot:
         connection.execute("INSERT OR REPLACE INTO jobdeck_meta VALUES ('boot', ?)", (boot,))
         # The worker is not registered any more, so its clock is unknown; registered workers may be alive in a container.
         connection.execute(
@@ -174,6 +176,7 @@ def _record_boot(connection: apsw.Connection, clock: Clock) -> None:
     connection.execute("COMMIT")
 
 
-def _boot(connection: apsw.Connection) -> str | None:
-    row = connection.execute("SELECT value FROM jobdeck_meta WHERE key = 'boot'").fetchone()
-    return None if row is None else str(row[0])
+def read_meta(connection: apsw.Connection, key: str) -> str | None:
+    """Return what the file says of itself under this key, with what is not UTF-8 escaped; `None` if it says nothing."""
+    row = connection.execute("SELECT CAST(value AS BLOB) FROM jobdeck_meta WHERE key = ?", (key,)).fetchone()
+    return row[0].decode("utf-8", "backslashreplace") if row is not None and isinstance(row[0], bytes) else None

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterable
 
-from ...clock import Clock
+from ...clock import Clock, time
 from ...model.attempt_result import AttemptResult
 from ...model.jobs import Outcome, Reason
 from ...model.states import State

@@ -11,12 +11,13 @@ from ....clock import Clock
 from ....model.errors import StoreError
 from ....model.findings import Finding, Severity
 from ....settings import Settings
+from ...doctor import UNCHECKED, is_damaged
 from ..dsn import Address
 from ..errors import ErrorTranslator, error_text
 from ..raw_connection import connect
 from ..schema import check_server, newest_schema, schema_of
 from .context import Check, CheckContext
-from .data_checks import CONTENTS
+from .data_checks import CONTENTS, ROWS
 from .server_checks import AROUND, SERVER
 
 
@@ -68,7 +69,10 @@ class _Examination:
         elif schema == newest_schema():
             yield Finding("schema", Severity.OK, f"Schema {schema}, the newest that this jobdeck knows.", "")
             yield from self._each(AROUND)
-            yield from self._each(CONTENTS)
+            rows = [*self._each(ROWS)]
+            yield from rows
+            if not is_damaged(rows):
+                yield from self._each(CONTENTS)  # they compute with what the rows hold
         else:
             text = f"Schema {schema}, and this jobdeck writes {newest_schema()}."
             yield Finding("schema", Severity.WARNING, text, "Opening the queue migrates it; make a copy first.")
@@ -81,7 +85,7 @@ class _Examination:
                     self.context.begin()
                     found = [*check(self.context)]
             except StoreError as error:
-                yield Finding(name, Severity.PROBLEM, f"This could not be checked. {error}", _MEND)
+                yield Finding(name, Severity.PROBLEM, f"{UNCHECKED} {error}", _MEND)
                 continue
             for severity, text, advice in found:
                 yield Finding(name, severity, text, advice)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import psycopg
 from psycopg.rows import TupleRow
 
-from ....clock import Clock
+from ....clock import Clock, time
 from ....settings import Settings
 from ...backend import rows_of
+from ...damaged_rows import RowSql
 from ...doctor import CheckResult
 from ...records import Row
 from ..connection import NOW
+from ..row_sql import ROW_SQL
 from ..session import Session
 
 
@@ -36,6 +37,11 @@ class CheckContext:
         asked = time.time()
         ((self._began,),) = self.rows(NOW)
         self.ahead = self._began - (asked + time.time()) / 2
+
+    @property
+    def row_sql(self) -> RowSql:
+        """The SQL that judges rows."""
+        return ROW_SQL
 
     @property
     def now(self) -> float:

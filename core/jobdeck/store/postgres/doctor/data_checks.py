@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ....model.findings import Severity
-from ...doctor import CheckResult, counters, format_duration, leases, orphaned, seconds_in_future, waits, workers
+from ...doctor import CheckResult, counters, damaged_rows, format_duration, leases, orphaned, seconds_in_future, waits, workers
 from .context import Check, CheckContext
 
 _APART = 5.0
@@ -29,6 +29,7 @@ def _clock(context: CheckContext) -> Iterator[CheckResult]:
         yield Severity.OK, "The server's clock agrees with this machine's, and no time in the queue is in its future.", ""
 
 
+ROWS: Sequence[tuple[str, Check]] = (("rows", damaged_rows),)
 CONTENTS: Sequence[tuple[str, Check]] = (
     ("counters", counters),
     ("leases", leases),

@@ -12,6 +12,7 @@ from ....clock import Clock
 from ....model.errors import StoreError
 from ....model.findings import Finding, Severity
 from ....settings import Settings
+from ...doctor import UNCHECKED, is_damaged
 from ...notifier import SocketNotifier
 from ..errors import ErrorTranslator
 from ..file_identity import wait_for_foreign_wal
@@ -19,7 +20,7 @@ from ..raw_connection import connect
 from ..schema import check_file, newest_schema, schema_of
 from ..wal import file_size, wal_path
 from .context import RESTORE, Check, CheckContext
-from .data_checks import CONTENTS
+from .data_checks import CONTENTS, ROWS
 from .environment_checks import SURROUNDINGS
 from .file_checks import FRAME, SOUND
 
@@ -54,7 +55,10 @@ def _inside(path: Path, context: CheckContext) -> Iterator[Finding]:
             return  # other checks of a damaged file mean nothing
         yield from _each(FRAME, context)
         if context.schema == newest_schema():
-            yield from _each(CONTENTS, context)
+            rows = [*_each(ROWS, context)]
+            yield from rows
+            if not is_damaged(rows):
+                yield from _each(CONTENTS, context)  # they compute with what the rows hold
 
 
 @contextmanager
@@ -79,7 +83,7 @@ def _each(checks: Sequence[tuple[str, Check]], context: CheckContext) -> Iterato
                 for severity, text, advice in check(context):
                     yield Finding(name, severity, text, advice)
         except StoreError as error:
-            yield Finding(name, Severity.PROBLEM, f"This could not be checked. {error}", _advice(error))
+            yield Finding(name, Severity.PROBLEM, f"{UNCHECKED} {error}", _advice(error))
 
 
 def _advice(error: StoreError) -> str:

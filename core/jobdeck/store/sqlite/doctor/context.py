@@ -11,8 +11,10 @@ import apsw
 from ....clock import Clock
 from ....settings import Settings
 from ...backend import rows_of
+from ...damaged_rows import RowSql
 from ...doctor import CheckResult
 from ...records import Row
+from ..row_sql import ROW_SQL
 
 RESTORE = (
     "Stop every program that uses it, keep a copy of the file and of its -wal, and go back to the last backup;"
@@ -33,6 +35,11 @@ class CheckContext:
     """The schema version of the file."""
     connection: apsw.Connection = field(init=False, repr=False)
     """Set once the file is open; checks of the environment do not use it."""
+
+    @property
+    def row_sql(self) -> RowSql:
+        """The SQL that judges rows."""
+        return ROW_SQL
 
     @property
     def now(self) -> float:

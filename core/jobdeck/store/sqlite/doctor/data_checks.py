@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ....model.findings import Severity
-from ...doctor import CheckResult, counters, format_duration, format_jobs, leases, orphaned, seconds_in_future, waits, workers
+from ...doctor import (
+    CheckResult,
+    counters,
+    damaged_rows,
+    format_duration,
+    format_jobs,
+    leases,
+    orphaned,
+    seconds_in_future,
+    waits,
+    workers,
+)
 from .context import Check, CheckContext
 
 
@@ -37,6 +48,7 @@ def _clock(context: CheckContext) -> Iterator[CheckResult]:
         yield Severity.OK, "No time in the queue is in the future.", ""
 
 
+ROWS: Sequence[tuple[str, Check]] = (("rows", damaged_rows),)
 CONTENTS: Sequence[tuple[str, Check]] = (
     ("counters", counters),
     ("leases", _leases),

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from ....model.findings import Severity
 from ...doctor import CheckResult, format_size
+from ..repair import integrity_problems
 from ..schema import newest_schema
 from ..wal import file_size, wal_path
 from .context import RESTORE, Check, CheckContext
@@ -18,10 +19,9 @@ _LOG_LARGE = 64 << 20
 
 
 def _integrity(context: CheckContext) -> Iterator[CheckResult]:
-    pragma = "integrity_check" if context.full else "quick_check"
-    found = [str(row[0]).replace("\n", " ") for row in context.rows(f"PRAGMA {pragma}({_SHOWN})")]
-    if found != ["ok"]:
-        yield Severity.PROBLEM, f"The file is damaged: {'; '.join(found)}.", RESTORE
+    found = integrity_problems(context.connection, full=context.full)
+    if found:
+        yield Severity.PROBLEM, f"The file is damaged: {'; '.join(found[:_SHOWN])}.", RESTORE
     elif context.full:
         yield Severity.OK, "Every page is intact, and every index matches its table.", ""
     else:

@@ -1,0 +1,211 @@
+"""Restore what handlers change for the whole process: the current folder, the umask, limits, hooks and other settings.
+
+Only for processes that run nothing but jobs. A program that runs a worker beside its own work may change its own settings.
+"""
+
+from __future__ import annotations
+
+import gc
+import locale
+import os
+import signal
+import socket
+import sys
+import threading
+import warnings
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from ..clock import time
+
+CHECK_INTERVAL = 0.001
+"""Seconds of jobs between two checks at most: a check takes some microseconds, and jobs may take as many."""
+
+_SIGNALS = tuple(
+    number
+    for name in ("SIGTERM", "SIGINT", "SIGHUP", "SIGCHLD", "SIGALRM", "SIGUSR1", "SIGUSR2", "SIGPIPE")
+    if (number := getattr(signal, name, None)) is not None
+)
+
+
+class _Setting:
+    """One setting: how to read it, and how to set it to what was read first."""
+
+    __slots__ = ("first", "read", "set")
+
+    def __init__(self, read: Callable[[], Any], change: Callable[[Any], Any]) -> None:
+        self.read = read
+        self.set = change
+        self.first = read()
+
+    def restore(self) -> None:
+        with suppress(Exception):
+            if self.read() != self.first:
+                self.set(self.first)
+
+
+class _Stream:
+    """Standard output or error: the stream, and its descriptor."""
+
+    def __init__(self, name: str, fd: int) -> None:
+        self._name = name
+        self._fd = fd
+        self._first = getattr(sys, name)
+        try:
+            self._spare: int | None = os.dup(fd)
+        except OSError:  # closed from the start
+            self._spare = None
+
+    def restore(self) -> None:
+        with suppress(Exception):
+            if self._spare is not None and not _is_open(self._fd):
+                os.dup2(self._spare, self._fd)
+        with suppress(Exception):
+            if self._first is not None and self._first.closed:
+                self._first = os.fdopen(self._fd, "w", buffering=1, errors="backslashreplace", closefd=False)
+            if getattr(sys, self._name) is not self._first:
+                setattr(sys, self._name, self._first)
+
+
+def _is_open(fd: int) -> bool:
+    try:
+        os.fstat(fd)
+    except OSError:
+        return False
+    return True
+
+
+class ProcessState:
+    """The settings of this process as they were when this was created, after the modules were imported."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running = 0
+        self._checked_at = 0.0
+        self._umask = os.umask(0o022)
+        os.umask(self._umask)
+        # What can end the threads of the worker, or the process, is restored even while other jobs run.
+        self._dangerous = [
+            _Setting(sys.getrecursionlimit, sys.setrecursionlimit),
+            _Setting(sys.getswitchinterval, sys.setswitchinterval),
+            _Setting(threading.gettrace, threading.settrace),
+            _Setting(threading.getprofile, threading.setprofile),
+            _Setting(sys.gettrace, sys.settrace),
+            _Setting(sys.getprofile, sys.setprofile),
+            _Setting(gc.isenabled, lambda enabled: gc.enable() if enabled else gc.disable()),
+            *(_attribute(module, name) for module, name in _HOOKS),
+            *_limits(),
+        ]
+        # A job that changes one of these may rely on it until its end.
+        self._shared: list[_Setting | _Stream] = [
+            _Setting(socket.getdefaulttimeout, socket.setdefaulttimeout),
+            _Setting(_folder, _set_folder),
+            _Setting(lambda: locale.setlocale(locale.LC_ALL), lambda name: locale.setlocale(locale.LC_ALL, name)),
+            _Setting(lambda: list(warnings.filters), _set_filters),
+            _Stream("stdout", 1),
+            _Stream("stderr", 2),
+        ]
+        self._of_main_thread = [
+            *(_Setting(_reader(number), _setter(number)) for number in _SIGNALS),
+            _Setting(lambda: signal.pthread_sigmask(signal.SIG_BLOCK, ()), _set_mask),
+            _Setting(_has_timer, _set_timer),
+        ]
+
+    def enter(self) -> float:
+        """Note that a job starts; return the time for `leave`."""
+        with self._lock:
+            self._running += 1
+        return time.monotonic()
+
+    def leave(self, started_at: float) -> None:
+        """Note that a job has ended, and restore what it may have changed."""
+        now = time.monotonic()
+        with self._lock:
+            self._running -= 1
+            if now - started_at < CHECK_INTERVAL and now - self._checked_at < CHECK_INTERVAL:
+                return
+            self._checked_at = now
+        self.restore()
+
+    def restore(self) -> None:
+        """Restore the settings; those on which a running job may rely only if none runs."""
+        for setting in self._dangerous:
+            setting.restore()
+        if self._running <= 0:
+            for shared in self._shared:
+                shared.restore()
+            os.umask(self._umask)
+        if threading.current_thread() is threading.main_thread():
+            for setting in self._of_main_thread:
+                setting.restore()
+
+
+_HOOKS: tuple[tuple[Any, str], ...] = (
+    (sys, "excepthook"),
+    (sys, "unraisablehook"),
+    (threading, "excepthook"),
+    (warnings, "showwarning"),
+    (warnings, "formatwarning"),
+)
+
+
+def _attribute(module: Any, name: str) -> _Setting:
+    return _Setting(lambda: getattr(module, name), lambda value: setattr(module, name, value))
+
+
+def _folder() -> str | None:
+    try:
+        return str(Path.cwd())
+    except OSError:  # deleted
+        return None
+
+
+def _set_folder(folder: str | None) -> None:
+    if folder is not None:
+        os.chdir(folder)
+
+
+def _set_filters(filters: list[Any]) -> None:
+    warnings.filters[:] = filters  # type: ignore[index]
+    warnings._filters_mutated()  # type: ignore[attr-defined]
+
+
+def _set_mask(mask: Any) -> None:
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+def _has_timer() -> bool:
+    return signal.getitimer(signal.ITIMER_REAL)[0] > 0
+
+
+def _set_timer(armed: bool) -> None:
+    if not armed:  # it would end this process while it runs another job
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _reader(number: signal.Signals) -> Callable[[], Any]:
+    return lambda: signal.getsignal(number)
+
+
+def _setter(number: signal.Signals) -> Callable[[Any], Any]:
+    return lambda handler: None if handler is None else signal.signal(number, handler)
+
+
+def _limits() -> list[_Setting]:
+    """Return the soft limits; a lowered hard limit cannot be raised again."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return []
+
+    def limit(which: int) -> _Setting:
+        return _Setting(
+            lambda: resource.getrlimit(which)[0],
+            lambda soft: resource.setrlimit(which, (soft, resource.getrlimit(which)[1])),
+        )
+
+    return [
+        limit(getattr(resource, name)) for name in ("RLIMIT_NOFILE", "RLIMIT_FSIZE", "RLIMIT_AS") if hasattr(resource, name)
+    ]

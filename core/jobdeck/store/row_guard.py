@@ -1,0 +1,106 @@
+"""Lets a store's methods meet a damaged row: it is repaired, and the method runs again."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from functools import wraps
+from traceback import clear_frames
+from typing import Any, TypeVar
+
+from ..clock import time
+from ..logs import get_logger
+from ..model.errors import JobdeckError, RowDamaged, RowRefused, StoreError, StoreFailed
+
+logger = get_logger("jobdeck.maintenance")
+
+T = TypeVar("T")
+
+_SUSPECT = (RowRefused, StoreFailed)
+"""What a database says to a statement that meets a value of another type than the schema has."""
+_STEPWISE = ("undo", "redo")
+"""Methods of several transactions, the first of which decides what is done: they are not called again."""
+_PAUSE = 60.0
+"""Seconds without another search after one that found nothing: it reads every row."""
+
+
+class RowGuard:
+    """Repairs damaged rows when a method of a store's component fails because of one.
+
+    What else a method raises is raised, too: a bug stays one, because the search finds no damaged row.
+    """
+
+    def __init__(self, repair: Callable[[], object]) -> None:
+        """Create the guard.
+
+        Args:
+            repair: repairs all damaged rows, and returns them.
+        """
+        self._repair = repair
+        self._inside = threading.local()
+        self._search_again_at = 0.0
+
+    def protect(self, component: T, *, writes: bool = False) -> T:
+        """Guard the public methods of a component, and return it.
+
+        Args:
+            component: the component.
+            writes: whether its methods may have had an effect when they fail with an exception of Python's, so that they are
+                not called again.
+        """
+        for method in dir(type(component)):
+            call = None if method.startswith("_") else getattr(component, method)
+            if callable(call) and not isinstance(call, type):
+                setattr(component, method, self._guarded(call, named_only=writes))
+        return component
+
+    def _guarded(self, call: Callable[..., Any], *, named_only: bool) -> Callable[..., Any]:
+        inside = self._inside
+
+        @wraps(call)
+        def guarded(*args: Any, **kwargs: Any) -> Any:
+            if getattr(inside, "call", False):
+                return call(*args, **kwargs)
+            inside.call = True
+            try:
+                return call(*args, **kwargs)
+            except Exception as error:
+                if (
+                    not self._is_suspect(error, named_only=named_only)
+                    or not self._repaired(error)
+                    or call.__name__ in _STEPWISE
+                ):
+                    raise
+                return call(*args, **kwargs)
+            finally:
+                inside.call = False
+
+        return guarded
+
+    @staticmethod
+    def _is_suspect(error: Exception, *, named_only: bool) -> bool:
+        if isinstance(error, RowDamaged):
+            return True
+        if named_only:
+            return False
+        return type(error) in _SUSPECT if isinstance(error, JobdeckError) else not isinstance(error, OSError)
+
+    def _repaired(self, error: Exception) -> bool:
+        now = time.monotonic()
+        if now < self._search_again_at:
+            return False
+        chain: BaseException | None = error
+        while chain is not None:  # a statement that is still being read keeps its tables from being changed
+            clear_frames(chain.__traceback__)
+            chain = chain.__cause__ or chain.__context__
+        try:
+            found = self._repair()
+        except StoreError as problem:
+            logger.warning("Damaged rows could not be repaired: %s", problem)
+            self._search_again_at = now + _PAUSE
+            if isinstance(error, JobdeckError):
+                return False
+            raise problem from error
+        if not found:
+            self._search_again_at = time.monotonic() + _PAUSE
+        return bool(found)
