@@ -38,9 +38,10 @@ def noop() -> None:
     pass
 """
 WORKER = """
-import sys, threading, time
+import logging, sys, threading, time
 from pathlib import Path
 from jobdeck import Queue, Settings, Worker, load_apps
+logging.basicConfig(level="INFO", format="%(asctime)s %(process)d %(threadName)s %(message)s")
 load_apps([sys.argv[2]])
 with Queue(sys.argv[1], settings=Settings(shutdown_grace=2.0)) as queue, Worker(queue, threads=2) as worker:
     tids = "".join(f"{each.name} {each.native_id}\\n" for each in threading.enumerate())
@@ -50,6 +51,8 @@ with Queue(sys.argv[1], settings=Settings(shutdown_grace=2.0)) as queue, Worker(
 """
 BOUND = 15.0
 """Seconds within which `health` says unhealthy."""
+SLOW = 10.0
+"""Seconds of a recovery after which the log of the workers is shown."""
 RECOVERY = 60.0
 """Seconds that a worker gets to work again after a crash, on a machine that has other things to do."""
 
@@ -113,7 +116,7 @@ def cpu_load(processes: int) -> Iterator[None]:
 
 
 class Producer:
-    """Enqueues jobs as fast as the server acknowledges them."""
+    """Enqueues a hundred jobs a second, less than busy workers process."""
 
     def __init__(self, queue: Queue) -> None:
         self.ids: list[int] = []
@@ -123,9 +126,9 @@ class Producer:
         self._thread.start()
 
     def _run(self) -> None:
-        while not self._stopped.wait(0.02):
+        while not self._stopped.wait(0.1):
             with suppress(StoreError):
-                self.ids.extend(job.id for job in self._queue.enqueue_many([self._queue.new_job("noop") for _ in range(20)]))
+                self.ids.extend(job.id for job in self._queue.enqueue_many([self._queue.new_job("noop") for _ in range(10)]))
 
     def stop(self) -> None:
         self._stopped.set()
@@ -153,10 +156,10 @@ def crash(server: Server, random: Random) -> str:
     return how
 
 
-def completed_by(queue: Queue, worker: str, after: int) -> bool:
-    """Return whether this worker has completed a job with a greater id."""
+def completed_by(queue: Queue, worker: str, after: float) -> bool:
+    """Return whether this worker has completed a job after this time."""
     try:
-        return any(job.id > after and job.worker == worker for job in queue.list("state:completed", limit=500))
+        return any((job.finished_at or 0) > after and job.worker == worker for job in queue.list("state:completed", limit=200))
     except StoreError:
         return False
 
@@ -178,15 +181,20 @@ def crashes(n: int, random: Random, load: int) -> list[str]:
                 for number in range(1, n + 1):
                     time.sleep(random.uniform(0.5, 2.5))
                     how = crash(server, random)
-                    last = producer.ids[-1] if producer.ids else 0
+                    crashed_at = time.time()
                     try:
                         took = max(
-                            wait(lambda w=worker, last=last: completed_by(queue, w, last), RECOVERY, f"work of {worker}")
+                            wait(lambda w=worker, at=crashed_at: completed_by(queue, w, at), RECOVERY, f"work of {worker}")
                             for worker in workers
                         )
-                        took += wait(lambda: cluster.health()[0], RECOVERY, "healthy")
                         slowest = max(slowest, took)
-                        print(f"crash {number:2} ({how}): both workers again after {took:4.1f} s", flush=True)
+                        if took > SLOW:
+                            print((cluster.folder / "log").read_text()[-4000:])
+                        healthy = wait(lambda: cluster.health()[0], RECOVERY, "healthy")
+                        print(
+                            f"crash {number:2} ({how}): both workers again after {took:4.1f} s, healthy {healthy:4.1f} s later",
+                            flush=True,
+                        )
                     except AssertionError as problem:
                         problems.append(f"crash {number} ({how}): {problem}; health: {cluster.health()[1]}")
                         print(problems[-1], flush=True)

@@ -51,7 +51,13 @@ def workers_command(front: CliContext) -> None:
     rows = []
     for worker in workers:
         state, color = (
-            ("silent", "red") if not worker.alive else ("draining", "yellow") if worker.draining else ("alive", "green")
+            ("silent", "red")
+            if not worker.alive
+            else ("stalled", "red")
+            if worker.stalled
+            else ("draining", "yellow")
+            if worker.draining
+            else ("alive", "green")
         )
         rows.append(
             [
@@ -66,6 +72,9 @@ def workers_command(front: CliContext) -> None:
         )
     print_table(heads, rows, fit=columns())
     for worker in workers:
+        for stalled in worker.stalled if worker.alive else ():
+            what = f"its {safe(stalled.thread)} has made no progress for {age(now - stalled.since)}"
+            click.echo(f"{click.style('stalled', fg='red')}  {safe(worker.id)}: {what}")
         for each in worker.stopping if worker.stuck and worker.alive else ():
             what = f"job {each.job_id} {safe(each.kind)}, asked to stop {age(now - each.since)} ago ({each.reason})"
             click.echo(f"{click.style('stuck', fg='red')}  {safe(worker.id)}: {what}")

@@ -90,6 +90,8 @@ def _process_detail(process: Process, info: WorkerInfo, scene: RowContext) -> St
             return [*silent, ("it stopped without deregistering, and runs no job" if scene.long else "runs no job", "quiet")]
         return [*silent, *_rescue_text(process.jobs, scene, several=True)]
     text: StyledLine = []
+    for each in info.stalled:
+        text += [(f"{safe(each.thread)} stalled for {age(scene.at - each.since)}", "error"), (" · ", "quiet")]
     if info.stuck:
         text += [(f"{info.stuck} stuck", "error"), (" · ", "quiet")]
     if info.draining:
