@@ -167,6 +167,7 @@ from .model.errors import (
     StoreUnreachable as StoreUnreachable,
 )
 from .model.errors import (
+    ThreadsReplaced as ThreadsReplaced,
     TimedOut as TimedOut,
 )
 from .model.errors import (

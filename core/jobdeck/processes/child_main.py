@@ -22,6 +22,7 @@ from random import Random
 from typing import Any, NoReturn
 
 from ..clock import time
+from ..execution import green_threads
 from ..execution.attempt_contexts import AttemptContexts
 from ..execution.context import capture_logs
 from ..execution.executor import execute, failed_result
@@ -32,7 +33,7 @@ from ..execution.stack_trace import FINISHED
 from ..kinds.registry import REGISTRY, load_apps
 from ..logs import get_logger
 from ..model.attempt_result import AttemptResult, Cancelled, Released
-from ..model.errors import AppImportError, Interrupted, KindNotInChild, Stopped
+from ..model.errors import AppImportError, Interrupted, KindNotInChild, Stopped, ThreadsReplaced
 from ..model.foreign_errors import is_error
 from .child_output import CLOCK, ChildContext, ForwardingHandler, capture_prints
 from .protocol import LineBuffer, Message, Row, decode_job, encode_result, pack, unpack
@@ -298,7 +299,9 @@ def main() -> None:
     (_, hello), *first = unpack(received)
     try:
         load(hello)
-    except AppImportError as error:
+        if (library := green_threads.replaced_by()) is not None:
+            raise ThreadsReplaced(library)  # noqa: TRY301
+    except (AppImportError, ThreadsReplaced) as error:
         line.sendall(pack(["refused", str(error)]))
         sys.exit(1)
     runner = ChildRunner(line, started, hello["threads"], isolate=hello["isolate"])
