@@ -168,6 +168,8 @@ from .model.errors import (
 )
 from .model.errors import (
     ThreadsReplaced as ThreadsReplaced,
+)
+from .model.errors import (
     TimedOut as TimedOut,
 )
 from .model.errors import (

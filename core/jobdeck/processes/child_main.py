@@ -224,13 +224,18 @@ class ChildRunner:
             if self._results or self._notes:
                 message = pack(["results", self._notes, self._results, self._may_leave_processes])
                 self._notes, self._results = [], []
-                with contextlib.suppress(OSError):  # the worker has exited; the listener handles that
-                    self._line.sendall(message)
+                self._send(message)
 
     def send(self, message: Message) -> None:
         """Send any other message."""
-        with self._send_lock, contextlib.suppress(OSError):
-            self._line.sendall(pack(message))
+        with self._send_lock:
+            self._send(pack(message))
+
+    def _send(self, message: bytes) -> None:
+        try:
+            self._line.sendall(message)
+        except OSError:  # the worker has exited, or a handler has closed the socket: nothing more can be reported
+            exit_with_group()
 
     def flush_loop(self) -> NoReturn:
         """Send at intervals the logs and progress of running jobs, and results that wait behind a long job."""
