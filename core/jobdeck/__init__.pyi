@@ -200,6 +200,9 @@ from .model.errors import (
     StoreUnreachable as StoreUnreachable,
 )
 from .model.errors import (
+    ThreadsReplaced as ThreadsReplaced,
+)
+from .model.errors import (
     TimedOut as TimedOut,
 )
 from .model.errors import (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 
 class EngineLogger(logging.Logger):
@@ -19,6 +20,13 @@ class EngineLogger(logging.Logger):
     @disabled.setter
     def disabled(self, value: bool) -> None:
         pass
+
+    def makeRecord(self, name: str, level: int, fn: str, lno: int, msg: object, *args: Any, **kwargs: Any) -> logging.LogRecord:  # noqa: N802
+        """Return a record, a plain one if the record factory of the program raises."""
+        try:
+            return super().makeRecord(name, level, fn, lno, msg, *args, **kwargs)
+        except Exception:
+            return logging.LogRecord(name, level, fn, lno, msg, args[0], args[1])
 
     def handle(self, record: logging.LogRecord) -> None:
         """Pass the record to the handlers, which may be of any program."""

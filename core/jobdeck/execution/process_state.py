@@ -6,12 +6,15 @@ Only for processes that run nothing but jobs. A program that runs a worker besid
 from __future__ import annotations
 
 import gc
+import json
 import locale
 import os
 import signal
 import socket
 import sys
 import threading
+import time as python_time
+import traceback
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,6 +22,9 @@ from pathlib import Path
 from typing import Any
 
 from ..clock import time
+from ..logs import get_logger
+
+logger = get_logger("jobdeck.worker")
 
 CHECK_INTERVAL = 0.001
 """Seconds of jobs between two checks at most: a check takes some microseconds, and jobs may take as many."""
@@ -60,7 +66,7 @@ class _Stream:
 
     def restore(self) -> None:
         with suppress(Exception):
-            if self._spare is not None and not _is_open(self._fd):
+            if self._spare is not None and _identity(self._fd) is None:
                 os.dup2(self._spare, self._fd)
         with suppress(Exception):
             if self._first is not None and self._first.closed:
@@ -69,12 +75,13 @@ class _Stream:
                 setattr(sys, self._name, self._first)
 
 
-def _is_open(fd: int) -> bool:
+def _identity(fd: int) -> tuple[int, int] | None:
+    """Return what the descriptor refers to; `None` if it is closed."""
     try:
-        os.fstat(fd)
+        about = os.fstat(fd)
     except OSError:
-        return False
-    return True
+        return None
+    return about.st_dev, about.st_ino
 
 
 class ProcessState:
@@ -84,6 +91,9 @@ class ProcessState:
         self._lock = threading.Lock()
         self._running = 0
         self._checked_at = 0.0
+        self._canary, other_end = os.pipe()
+        os.close(other_end)
+        self._canary_is = _identity(self._canary)
         self._umask = os.umask(0o022)
         os.umask(self._umask)
         # What can end the threads of the worker, or the process, is restored even while other jobs run.
@@ -104,6 +114,7 @@ class ProcessState:
             _Setting(_folder, _set_folder),
             _Setting(lambda: locale.setlocale(locale.LC_ALL), lambda name: locale.setlocale(locale.LC_ALL, name)),
             _Setting(lambda: list(warnings.filters), _set_filters),
+            *(_attribute(module, name) for module, names in _FUNCTIONS for name in names),
             _Stream("stdout", 1),
             _Stream("stderr", 2),
         ]
@@ -130,7 +141,16 @@ class ProcessState:
         self.restore()
 
     def restore(self) -> None:
-        """Restore the settings; those on which a running job may rely only if none runs."""
+        """Restore the settings; those on which a running job may rely only if none runs.
+
+        Ends the process if a handler has closed descriptors that are not its own, as `os.closerange` does: what is written
+        from now on may go to any file.
+        """
+        if _identity(self._canary) != self._canary_is:
+            logger.critical(
+                "A handler closed descriptors of this process that are not its own, so it exits; others take its jobs"
+            )
+            os._exit(1)
         for setting in self._dangerous:
             setting.restore()
         if self._running <= 0:
@@ -149,6 +169,14 @@ _HOOKS: tuple[tuple[Any, str], ...] = (
     (warnings, "showwarning"),
     (warnings, "formatwarning"),
 )
+
+
+_FUNCTIONS: tuple[tuple[Any, tuple[str, ...]], ...] = (
+    (json, ("dumps", "loads")),
+    (python_time, ("time", "monotonic", "sleep")),
+    (traceback, ("format_exception", "format_tb")),
+)
+"""Functions that handlers and the libraries of their tests replace, and that other code needs."""
 
 
 def _attribute(module: Any, name: str) -> _Setting:

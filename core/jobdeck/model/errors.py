@@ -310,6 +310,20 @@ class ChildNotStarted(JobdeckError):
         self.problem = problem
 
 
+class ThreadsReplaced(JobdeckError):
+    """A library has replaced the threads of this process by green ones, so it cannot run a worker.
+
+    It can enqueue jobs. Run the worker as `jobdeck worker`, with an app that does not call `monkey.patch_all()`.
+    """
+
+    def __init__(self, library: str) -> None:
+        super().__init__(
+            f"{library} has replaced the threads of this process (monkey patching), so no worker can run in it;"
+            " run `jobdeck worker` with an app that does not patch."
+        )
+        self.library = library
+
+
 class InvalidPayload(JobdeckError):
     """The stored arguments of a job are not a JSON object, so the job cannot run. Delete it."""
 

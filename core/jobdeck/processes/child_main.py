@@ -22,6 +22,7 @@ from random import Random
 from typing import Any, NoReturn
 
 from ..clock import time
+from ..execution import green_threads
 from ..execution.attempt_contexts import AttemptContexts
 from ..execution.context import capture_logs
 from ..execution.executor import execute, failed_result
@@ -34,7 +35,7 @@ from ..execution.stack_trace import FINISHED
 from ..kinds.registry import REGISTRY, load_apps
 from ..logs import get_logger
 from ..model.attempt_result import AttemptResult, Cancelled, Released
-from ..model.errors import AppImportError, Interrupted, KindNotInChild, Stopped
+from ..model.errors import AppImportError, Interrupted, KindNotInChild, Stopped, ThreadsReplaced
 from ..model.foreign_errors import is_error
 from .child_output import CLOCK, ChildContext, ForwardingHandler, capture_prints
 from .protocol import SLOTS, LineBuffer, Message, Row, decode_job, encode_result, pack, unpack
@@ -55,6 +56,7 @@ class ChildRunner:
 
     def __init__(self, line: socket.socket, started: mmap.mmap, threads: int, *, isolate: bool) -> None:
         self._line = line
+        self._process = os.getpid()
         self._started = started
         self._isolate = isolate
         self._random = Random()
@@ -225,17 +227,19 @@ class ChildRunner:
             if self._results or self._notes:
                 message = pack(["results", self._notes, self._results, self._may_leave_processes])
                 self._notes, self._results = [], []
-                with contextlib.suppress(OSError):  # the worker has exited; the listener handles that
-                    self._line.sendall(message)
+                self._send(message)
 
-    def send(self, message: Message) -> bool:
-        """Send any other message; return `False` if the worker cannot receive it."""
+    def send(self, message: Message) -> None:
+        """Send any other message."""
+        with self._send_lock:
+            self._send(pack(message))
+
+    def _send(self, message: bytes) -> None:
         try:
-            with self._send_lock:
-                self._line.sendall(pack(message))
-        except OSError:
-            return False
-        return True
+            self._line.sendall(message)
+        except OSError:  # the worker has exited, or a handler has closed the socket: nothing more can be reported
+            if os.getpid() == self._process:  # not a process that a handler has forked, which is disconnected
+                exit_with_group()
 
     def after_fork(self) -> None:
         """Disconnect a process that a handler has forked: only this process may speak to the worker."""
@@ -311,7 +315,9 @@ def main() -> None:
     try:
         load(hello)
         exit_if_forked(process)
-    except AppImportError as error:
+        if (library := green_threads.replaced_by()) is not None:
+            raise ThreadsReplaced(library)  # noqa: TRY301
+    except (AppImportError, ThreadsReplaced) as error:
         exit_if_forked(process, error)
         line.sendall(pack(["refused", str(error)]))
         sys.exit(1)

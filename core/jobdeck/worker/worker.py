@@ -21,6 +21,7 @@ from typing import Self
 from uuid import uuid4
 
 from ..clock import time
+from ..execution import green_threads
 from ..execution.attempt_contexts import AttemptContexts
 from ..execution.context import STOP_GRACE, JobContext, capture_logs
 from ..execution.executor import crashed_result, execute, failed_result, start_async
@@ -31,7 +32,7 @@ from ..execution.stack_trace import FINISHED, decode_request, encode_reply
 from ..kinds.registry import SHELL
 from ..logs import get_logger
 from ..model.attempt_result import AttemptResult, Cancelled, Completed, Failed, Released, Snoozed
-from ..model.errors import LeaseLost, RowRefused, StoreError, StoreMissing, StoreReplaced
+from ..model.errors import LeaseLost, RowRefused, StoreError, StoreMissing, StoreReplaced, ThreadsReplaced
 from ..model.jobs import Job
 from ..model.overview import WorkerInfo
 from ..processes.supervisor import ProcessSupervisor
@@ -122,6 +123,7 @@ class Worker:
         self._contexts = AttemptContexts()
         self._runners = RunnerThreads(self._dispatcher, self._run, self._crashed)
         self._stuck: set[int] = set()
+        self._threads_replaced = False
         self._async_kinds: AbstractSet[str] = frozenset()
 
     # -- the public interface ---------------------------------------------------------------------
@@ -157,10 +159,13 @@ class Worker:
         """Start claiming and running jobs, and return immediately.
 
         Raises:
+            ThreadsReplaced: a library has replaced threads in this process.
             StoreError: the worker could not register itself.
             ChildNotStarted: a child process could not start, usually because an app cannot be imported.
             KindNotInChild: a kind of this process is not registered in the child processes.
         """
+        if (library := green_threads.replaced_by()) is not None:
+            raise ThreadsReplaced(library)
         capture_logs()
         self._contexts = AttemptContexts(own_process=self._own_process)
         self._supervisor.start()
@@ -210,6 +215,11 @@ class Worker:
     def _replace_stuck(self, stuck: list[ActiveJob]) -> None:
         """Start a replacement for each thread that died or whose code ignores the stop request; other jobs continue to run."""
         self._contexts.restore_process()
+        if not self._threads_replaced and (library := green_threads.replaced_by()) is not None:
+            self._threads_replaced = True
+            logger.error(
+                "A handler let %s replace the threads of this worker, which may stop running jobs: restart it", library
+            )
         if not self.processes:
             self._runners.replace_dead()
         job_ids = {run.job.id for run in stuck if not (run.is_async or self._is_isolated(run))}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import logging
 import os
@@ -225,7 +226,10 @@ def log_to_stderr(level: str, how: str) -> None:
 def _own_stderr() -> TextIO | None:
     """Return a standard error of the log's own, which a handler cannot close; `None` if this one has no descriptor."""
     try:
-        return os.fdopen(os.dup(sys.stderr.fileno()), "w", buffering=1, encoding="utf-8", errors="backslashreplace")
+        # A high number, which handlers that close all descriptors up to some number seldom reach.
+        return os.fdopen(
+            fcntl.fcntl(sys.stderr, fcntl.F_DUPFD_CLOEXEC, 500), "w", buffering=1, encoding="utf-8", errors="backslashreplace"
+        )
     except (OSError, ValueError, AttributeError):
         return None
 
