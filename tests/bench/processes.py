@@ -66,9 +66,9 @@ class Child:
                 self._process.join(5.0)
         self._process.close()
 
-    def ready(self) -> None:
+    def ready(self, seconds: float = STARTING) -> None:
         """Wait until the child is ready."""
-        self._receive(STARTING)
+        self._receive(seconds)
 
     def go(self) -> None:
         """Start the measurement."""
@@ -114,7 +114,7 @@ def run(seconds: float, *calls: tuple[Any, ...]) -> list[Any]:
     with contextlib.ExitStack() as stack:
         children = [stack.enter_context(Child(*call)) for call in calls]
         for child in children:
-            child.ready()
+            child.ready(max(STARTING, 5.0 * len(children)))  # the first of fifty waits for the CPU as long as the last
         for child in children:
             child.go()
         return [child.result(seconds) for child in children]

@@ -204,6 +204,11 @@ class JobContext:
         progress, self._progress = self._progress, None
         return progress
 
+    @property
+    def has_log(self) -> bool:
+        """Return whether the attempt has logged anything that is not stored yet."""
+        return self._log is not None and not self._log.is_empty
+
     def drain_log(self) -> list[LogEntry]:
         """Remove and return the lines logged since the last call."""
         return [] if self._log is None else self._log.drain()

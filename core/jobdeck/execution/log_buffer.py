@@ -41,6 +41,11 @@ class LogBuffer:
             self._bytes -= len(self._lines.popleft()[2])
             self._dropped += 1
 
+    @property
+    def is_empty(self) -> bool:
+        """Return whether no entry was added since the last call of `drain`."""
+        return not self._lines
+
     def drain(self) -> list[LogEntry]:
         """Remove and return the entries added since the last call."""
         with self._lock:

@@ -229,17 +229,19 @@ class ChildRunner:
                 self._notes, self._results = [], []
                 self._send(message)
 
-    def send(self, message: Message) -> None:
-        """Send any other message."""
+    def send(self, message: Message) -> bool:
+        """Send any other message; return `False` from a process that a handler has forked, which is disconnected."""
         with self._send_lock:
-            self._send(pack(message))
+            return self._send(pack(message))
 
-    def _send(self, message: bytes) -> None:
+    def _send(self, message: bytes) -> bool:
         try:
             self._line.sendall(message)
         except OSError:  # the worker has exited, or a handler has closed the socket: nothing more can be reported
-            if os.getpid() == self._process:  # not a process that a handler has forked, which is disconnected
+            if os.getpid() == self._process:
                 exit_with_group()
+            return False
+        return True
 
     def after_fork(self) -> None:
         """Disconnect a process that a handler has forked: only this process may speak to the worker."""

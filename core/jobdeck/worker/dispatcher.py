@@ -312,17 +312,34 @@ class Dispatcher:
             if self.stopped.is_set() and not self._recording:
                 return None
             self._prefetch.observe(self._recording)
-            idle = self._idle_capacity()
-            # A finished job may have freed capacity under a limit, so claim after results as well.
-            claim = self._claim_hint or (bool(self._recording) and idle > 0)
-            ahead = self._prefetch_capacity(idle) if claim and len(self._inbox) <= self._prefetch.refill_at else 0
-            self._claiming, self._prefetching = (idle + ahead, ahead) if claim else (0, 0)
-            if self._claiming:
-                self._claim_hint = False  # a notification from now on is about new jobs
-            tasks = self._slots.reserve() if self._claims_allowed else 0
-            return ClaimTurn(
-                self._recording, self._claiming - self._prefetching, self._prefetching, not self._crashed_in_flight, tasks
-            )
+            return self._make_turn(self._slots.reserve() if self._claims_allowed else 0)
+
+    def extend_batch(self, turn: ClaimTurn) -> ClaimTurn:
+        """Return the batch as it would be now, after a wait for the database: with more results, for more idle threads.
+
+        The list of results stays the same object.
+        """
+        with self._lock:
+            late = _pop(self._outbox)
+            if self._orphaned:
+                late = self._drop_orphaned(late)
+            self._prefetch.observe(late)
+            self._recording += late
+            self._claim_hint = self._claim_hint or self._claiming > 0
+            return self._make_turn(turn.async_jobs)
+
+    def _make_turn(self, tasks: int) -> ClaimTurn:
+        """Return the results to record, and the number of jobs to claim beside `tasks` async ones."""
+        idle = self._idle_capacity()
+        # A finished job may have freed capacity under a limit, so claim after results as well.
+        claim = self._claim_hint or (bool(self._recording) and idle > 0)
+        ahead = self._prefetch_capacity(idle) if claim and len(self._inbox) <= self._prefetch.refill_at else 0
+        self._claiming, self._prefetching = (idle + ahead, ahead) if claim else (0, 0)
+        if self._claiming:
+            self._claim_hint = False  # a notification from now on is about new jobs
+        return ClaimTurn(
+            self._recording, self._claiming - self._prefetching, self._prefetching, not self._crashed_in_flight, tasks
+        )
 
     def _ready(self) -> bool:
         if self.stopped.is_set():

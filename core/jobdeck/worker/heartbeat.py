@@ -97,21 +97,31 @@ class Heartbeat:
         if self._dispatcher.generation != self._store.generation:  # the jobs in flight belong to a replaced database
             orphans, held = [*orphans, *held], []
             self._dispatcher.wake()
-        # Leases first: whatever fails below, this worker keeps its running jobs. A notification may be about a
-        # cancellation, which the heartbeat reads.
-        if held and (self._dispatcher.consume_notification() or now >= self._heartbeat_at):
-            self._heartbeat(held)
-            self._heartbeat_at = now + self._settings.heartbeat_every
+        # Leases first, and before each step that may have to wait for the database: whatever fails below, and however long it
+        # takes, this worker keeps its running jobs.
+        self._renew_leases()
         self._fence(orphans)  # their leases cannot be renewed
         self._find_stuck([*held, *orphans], now)
         info = self._info()
         if now >= self._report_at or self._reported != info:
             self._store.workers.report(info)
             self._report_at, self._reported = now + min(REPORT_INTERVAL, self._settings.heartbeat_every), info
+        self._renew_leases()
         self._logs.flush_if_free(held)
+        self._renew_leases()
         self._write_progress(held)
+        self._renew_leases()
         if self._maintenance.run_due_tasks():
             self._dispatcher.wake()
+
+    def _renew_leases(self) -> None:
+        """Renew the leases of all jobs in flight if that is due, or if a notification may be about a cancellation."""
+        now = self._clock.monotonic()
+        if self._dispatcher.generation != self._store.generation or not (held := self._dispatcher.in_flight()):
+            return
+        if self._dispatcher.consume_notification() or now >= self._heartbeat_at:
+            self._heartbeat(held)
+            self._heartbeat_at = now + self._settings.heartbeat_every
 
     def _heartbeat(self, held: list[ActiveJob]) -> None:
         until = self._clock.monotonic() + self._settings.lease

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
+from ..execution.log_buffer import LogEntry
 from ..model.errors import StoreError
 from ..store.base import Store
 from .active_job import ActiveJob
@@ -20,38 +21,69 @@ LogRows = list[tuple[int, int, float, str, str]]
 """Job id, attempt, time, level and text of each line."""
 
 
+class LogBatch:
+    """The lines that one transaction stores."""
+
+    def __init__(self, acquire: Callable[[], threading.Lock]) -> None:
+        self._acquire = acquire
+        self._taken: list[tuple[ActiveJob, list[LogEntry]]] = []
+        self._lock: threading.Lock | None = None
+
+    def take(self, runs: Iterable[ActiveJob]) -> LogRows:
+        """Take the buffered lines; call it once, inside the transaction."""
+        self._lock = self._acquire()
+        self._taken = [(run, lines) for run in runs if (lines := run.context.drain_log())]
+        return [(run.job.id, run.job.attempt, *line) for run, lines in self._taken for line in lines]
+
+    def restore(self) -> None:
+        """Put the lines back: they were not stored."""
+        for run, lines in self._taken:
+            run.context.restore_log(lines)
+
+    def close(self) -> None:
+        """Let other threads take lines."""
+        if self._lock is not None:
+            self._lock.release()
+
+
 class LogFlusher:
-    """Writes the logs of attempts to the store, each line in the order in which it was logged."""
+    """Writes the logs of attempts to the store, each line in the order in which it was logged.
+
+    A thread takes lines only once its transaction is open, so that none waits for another one's wait for the database's lock.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._lock = threading.Lock()
 
     @contextmanager
-    def collect(self, runs: Iterable[ActiveJob]) -> Iterator[LogRows]:
-        """Collect the buffered lines for the caller to store; put them back if the store fails inside the block."""
-        lock = self._lock
-        if not lock.acquire(timeout=_PATIENCE):
-            lock = self._lock = threading.Lock()  # the other thread hangs
-            lock.acquire()
+    def batch(self) -> Iterator[LogBatch]:
+        """Return a batch for a transaction inside the block; put its lines back if the store fails."""
+        batch = LogBatch(self._acquire)
         try:
-            taken = [(run, lines) for run in runs if (lines := run.context.drain_log())]
-            try:
-                yield [(run.job.id, run.job.attempt, *line) for run, lines in taken for line in lines]
-            except StoreError:
-                for run, lines in taken:
-                    run.context.restore_log(lines)
-                raise
+            yield batch
+        except StoreError:
+            batch.restore()
+            raise
         finally:
-            lock.release()
+            batch.close()
 
     def flush(self, runs: Iterable[ActiveJob]) -> None:
         """Store the buffered lines."""
-        with self.collect(runs) as rows:
-            if rows:
-                self._store.logs.append(rows, MAX_LOG_BYTES)
+        logged = [run for run in runs if run.context.has_log]
+        if logged:
+            with self.batch() as batch, self._store.transaction():
+                if rows := batch.take(logged):
+                    self._store.logs.append(rows, MAX_LOG_BYTES)
 
     def flush_if_free(self, runs: Iterable[ActiveJob]) -> None:
         """Store the buffered lines, unless another thread is storing some: it may hang."""
         if not self._lock.locked():
             self.flush(runs)
+
+    def _acquire(self) -> threading.Lock:
+        lock = self._lock
+        if not lock.acquire(timeout=_PATIENCE):
+            lock = self._lock = threading.Lock()  # the other thread hangs
+            lock.acquire()
+        return lock

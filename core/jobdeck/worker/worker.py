@@ -59,6 +59,8 @@ _HANGS_AFTER = 1.0
 """Seconds after which a shutdown without grace considers the database unresponsive, and waits for it no longer."""
 _LEASE_MARGIN = 1 / 3
 """The part of a lease that must remain when the code starts; renewals keep twice as much."""
+_LONG_WAIT = 0.005
+"""Seconds of waiting for the database's lock after which jobs have probably finished meanwhile."""
 
 
 class Worker:
@@ -395,13 +397,16 @@ class Worker:
         store = self._store
         claimed: list[Job] = []
         pause = POLL
-        finished = [run for result in work.results if (run := self._dispatcher.find(result.job.id))]
         requested_at = time.monotonic()
-        with self._log_flusher.collect(finished) as logs, store.transaction():
-            self._dispatcher.record_lock_wait(time.monotonic() - requested_at)
+        with self._log_flusher.batch() as batch, store.transaction():
+            waited = time.monotonic() - requested_at
+            self._dispatcher.record_lock_wait(waited)
+            if waited > _LONG_WAIT:
+                work = self._dispatcher.extend_batch(work)
             # From the transaction on: the wait for it may have taken longer than a short lease.
             until = self._clock.monotonic() + self._settings.lease
-            if logs:
+            finished = [run for result in work.results if (run := self._dispatcher.find(result.job.id))]
+            if logs := batch.take(finished):
                 store.logs.append(logs, MAX_LOG_BYTES)
             self._record_results(work.results)
             due = store.queries.next_due_at()

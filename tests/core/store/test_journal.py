@@ -28,6 +28,7 @@ from jobdeck.model.attempt_result import Failed
 from jobdeck.model.errors import JournalEntryNotFound
 from jobdeck.model.jobs import IfParentFails, Reason
 from jobdeck.model.journal import Actor
+from jobdeck.model.retention import RetentionRule
 from jobdeck.model.states import FINAL, QUEUED
 from jobdeck.store.operations import journal_writer as bounds
 from jobdeck.store.operations.journal_writer import add_part
@@ -841,6 +842,45 @@ def test_jobs_beyond_the_size_limit_of_an_entry_are_changed_but_reported_as_not_
     undoing = bench.store.journal.undo()
     assert (len(undoing.done), undoing.not_recorded) == (changes.undoable, 350 - changes.undoable)
     assert bench.counts() == {State.PENDING: changes.undoable, State.CANCELLED: undoing.not_recorded}
+
+
+@pytest.mark.parametrize("separately", [False, True])
+def test_a_restored_job_is_not_released_by_a_parent_whose_deletion_was_not_recorded(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, separately: bool
+) -> None:
+    monkeypatch.setattr("jobdeck.store.operations.journal_writer.PART_JOBS", 1)
+    parent = bench.in_state(State.SCHEDULED)
+    job = waiting(bench, parent)
+    if separately:
+        act = delete(bench, job).entry_id
+        monkeypatch.setattr("jobdeck.store.operations.service.MAX_ENTRY_BYTES", 0)
+        assert delete(bench, parent).undoable == 0
+    else:
+        monkeypatch.setattr("jobdeck.store.operations.service.MAX_ENTRY_BYTES", 100)
+        changes = bench.store.jobs.delete([job.id, parent.id])
+        assert (changes.undoable, len(changes.done)) == (1, 2)
+        act = changes.entry_id
+    undoing = bench.store.journal.undo(act)
+    assert undoing.done == ()
+    problem = f"Job {job.id} waited for job {parent.id}, which is gone and may not have completed."
+    assert str(undoing.refused[job.id]) == problem
+    assert bench.claim(5) == []
+    bench.check_counters()
+
+
+@pytest.mark.parametrize(("policy", "runs"), [(IfParentFails.WAIT, False), (IfParentFails.RUN, True)])
+def test_a_restored_job_is_not_released_by_a_failed_parent_that_was_pruned(
+    bench: Bench, policy: IfParentFails, runs: bool
+) -> None:
+    parent = bench.running()
+    job = waiting(bench, parent, policy=policy)
+    delete(bench, job)
+    bench.fail(parent)
+    bench.clock.advance(10)
+    assert bench.store.maintenance.prune_jobs(RetentionRule(State.FAILED, older_than=1)) == 1
+    undoing = bench.store.journal.undo()
+    assert (undoing.done == (job.id,)) is runs
+    assert [claimed.id for claimed in bench.claim(5)] == ([job.id] if runs else [])
 
 
 def test_an_undo_of_many_jobs_lets_other_processes_write_in_between(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -107,11 +107,11 @@ def restore_dependencies(
         parents: the jobs that it waited for.
         due: when it is due, once it waits for no parent any more.
         policy: what happens to it when a parent fails.
-        orphaned: whether it was cancelled because of a parent, which therefore has to exist again. Otherwise a missing parent
-            that was not deleted has completed and was pruned.
+        orphaned: whether it was cancelled because of a parent, which therefore has to exist again.
 
     Raises:
-        UndoConflict: a parent has failed, or was cancelled or deleted, which would have cancelled the job too.
+        UndoConflict: a parent has failed, or was cancelled or deleted, which would have cancelled the job too; or it is gone,
+            and nothing says that it had completed.
     """
     if before != State.WAITING:
         return State(before)
@@ -121,8 +121,12 @@ def restore_dependencies(
         state = states.get(parent)
         if state is None and orphaned:
             raise UndoConflict(job_id, f"waited for job {parent}, which is gone")
-        if state is None and unit.deleted().get(parent, State.COMPLETED) is not State.COMPLETED and policy != IfParentFails.RUN:
-            raise UndoConflict(job_id, f"waited for job {parent}, which was deleted")
+        if state is None and policy != IfParentFails.RUN:
+            deleted = unit.deleted().get(parent)
+            if deleted is None:  # it was pruned, or the journal had no space left for its deletion
+                raise UndoConflict(job_id, f"waited for job {parent}, which is gone and may not have completed")
+            if deleted is not State.COMPLETED:
+                raise UndoConflict(job_id, f"waited for job {parent}, which was deleted")
         if state is None or state == State.COMPLETED:
             continue
         if state in (State.FAILED, State.CANCELLED):

@@ -12,7 +12,7 @@ Limits hold across all processes. Claims under a limit run one after the other.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from random import Random
 from typing import Any
@@ -21,6 +21,7 @@ from ...model.states import State
 from ..backend import rows_of
 from ..base import Claimed
 from ..claim_capacity import ClaimCapacity, ClaimRequest, select_claimable
+from ..lane_merge import FEW_LANES, Head, Lane, first_of_lanes
 from ..records import COLUMN_INDEX, JOB_COLUMNS, Row, job_reader
 from .advisory_locks import LIMITS, advisory_lock
 from .connection import Connections, retried
@@ -49,6 +50,20 @@ SELECT {_COLUMNS}
     SELECT * FROM jobdeck_jobs AS ready WHERE {_READY.format(lane="lane")}
      ORDER BY ready.priority DESC, ready.id LIMIT :limit) AS job
  ORDER BY job.priority DESC, job.id LIMIT :limit
+"""
+
+# For many lanes, in two steps: the ids of the first few rows of each lane, then those that are the first of all.
+_HEADS = f"""
+SELECT lane.number, job.priority, job.id
+  FROM unnest(:queues::text[], :kinds::text[], :numbers::integer[]) AS lane (queue, kind, number)
+ CROSS JOIN LATERAL (
+    SELECT ready.priority, ready.id FROM jobdeck_jobs AS ready WHERE {_READY.format(lane="lane")}
+     ORDER BY ready.priority DESC, ready.id LIMIT :depth) AS job
+ ORDER BY job.priority DESC, job.id LIMIT :limit
+"""
+_PICK_IDS = f"""
+SELECT {_COLUMNS} FROM unnest(:ids::bigint[]) WITH ORDINALITY AS first (id, place) JOIN jobdeck_jobs AS job ON job.id = first.id
+ ORDER BY first.place
 """
 
 # With ageing, a lane is one priority of a queue and kind: within it the oldest jobs come first, and across lanes the
@@ -149,9 +164,13 @@ class Claimer:
         need, suspects = request.idle + request.ahead, request.suspects
         limit = need
         while need > 0 and (lanes := capacity.open_lanes()):
-            queues, kinds = map(list, zip(*lanes, strict=True))
-            picking = {"queues": queues, "kinds": kinds, "limit": limit, "passed": passed, "crashed": suspects}
-            picked = rows_of(session, query, bound | picking)
+            picking = bound | {"limit": limit, "passed": passed, "crashed": suspects}
+            if len(lanes) > FEW_LANES and not request.ageing:
+                heads = first_of_lanes(lanes, limit, partial(_read_heads, session, picking, lanes))
+                picked = rows_of(session, _PICK_IDS, {"ids": [head[2] for head in heads]})
+            else:
+                queues, kinds = map(list, zip(*lanes, strict=True))
+                picked = rows_of(session, query, picking | {"queues": queues, "kinds": kinds})
             idle = request.idle - len(claimed)
             chosen = select_claimable(picked, idle, capacity, suspects=suspects)
             ids = [row[_ID] for row in chosen]
@@ -171,6 +190,15 @@ class Claimer:
             need = request.idle - len(claimed)
             limit = limit * _FURTHER if len(mine) < len(chosen) else need
         return claimed
+
+
+def _read_heads(
+    session: Session, bound: Mapping[str, Any], lanes: Sequence[Lane], numbers: Sequence[int], depth: int
+) -> Sequence[Head]:
+    """Return the first few ready jobs of these lanes; see `first_of_lanes`."""
+    queues, kinds = map(list, zip(*(lanes[number] for number in numbers), strict=True))
+    wanted = {"queues": queues, "kinds": kinds, "numbers": [*numbers], "depth": depth}
+    return [(number, priority, id) for number, priority, id in rows_of(session, _HEADS, {**bound, **wanted})]
 
 
 def _read_capacity(session: Session, request: ClaimRequest, now: float) -> ClaimCapacity:

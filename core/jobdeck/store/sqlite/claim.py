@@ -2,15 +2,16 @@
 
 A claim is one transaction of three statements, regardless of the number of jobs. The *board* lists the lanes (a queue and a
 kind) with pending jobs, and the limits; the *pick* reads the first few jobs of each open lane from the index of ready rows; the
-claim itself is a single UPDATE that issues the leases and counts the attempts. Each statement returns one row: every row that
-is fetched releases the interpreter's lock, and takes half a millisecond to get it back while another thread is busy.
+claim itself is a single UPDATE that issues the leases and counts the attempts. With many lanes, a few statements more find the
+first jobs of all (see `lane_merge`). Each statement returns one row: every row that is fetched releases the interpreter's lock,
+and takes half a millisecond to get it back while another thread is busy.
 """
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from random import Random
 from typing import Any
@@ -22,6 +23,7 @@ from ...model.states import State
 from ..backend import rows_of
 from ..base import Claimed
 from ..claim_capacity import ClaimCapacity, ClaimRequest, select_claimable
+from ..lane_merge import FEW_LANES, Head, Lane, first_of_lanes
 from ..records import COLUMN_INDEX, JOB_COLUMNS, job_reader
 from .connection import Connections
 from .counters import SqliteCounterDeltas
@@ -55,6 +57,22 @@ _PICK = f"""
                          AND (ready.expires_at IS NULL OR ready.expires_at > :now) AND (ready.crashes = 0 OR :crashed)
                        ORDER BY ready.priority DESC, ready.id LIMIT :limit)
      ORDER BY job.priority DESC, job.id LIMIT :limit)
+"""
+
+# For many lanes, in two steps: the ids of the first few rows of each lane, then the rows of those that are the first of all.
+_HEADS = """
+SELECT json_group_array(json_array(number, priority, id)) FROM (
+    SELECT lane.value ->> 2 AS number, job.priority, job.id
+      FROM json_each(:lanes) AS lane
+     CROSS JOIN jobdeck_jobs AS job
+        ON job.id IN (SELECT id FROM jobdeck_jobs AS ready
+                       WHERE ready.state = 'pending' AND ready.queue = lane.value ->> 0 AND ready.kind = lane.value ->> 1
+                         AND (ready.expires_at IS NULL OR ready.expires_at > :now) AND (ready.crashes = 0 OR :crashed)
+                       ORDER BY ready.priority DESC, ready.id LIMIT :depth)
+     ORDER BY job.priority DESC, job.id LIMIT :limit)
+"""
+_PICK_IDS = f"""
+{_PICKED.format(order="priority DESC, id", unsafe=_UNSAFE)} jobdeck_jobs WHERE id IN (SELECT value FROM json_each(:ids))
 """
 
 # With ageing, a lane is one priority of a queue and kind: within it the oldest jobs come first, and across lanes the
@@ -139,9 +157,14 @@ def _claim(
     claimed: list[list[Any]] = []
     worker, now, until = bound["worker"], bound["now"], bound["until"]
     limit, suspects, past = request.idle + request.ahead, request.suspects, False
-    query = _PICK_AGED if request.ageing else _PICK
     while limit > 0 and (lanes := capacity.open_lanes()):
-        picking = {**bound, "lanes": json.dumps(lanes), "limit": limit, "crashed": suspects or not past}
+        query = _PICK_AGED if request.ageing else _PICK
+        picking = {**bound, "limit": limit, "crashed": suspects or not past}
+        if len(lanes) > FEW_LANES and not request.ageing:
+            heads = first_of_lanes(lanes, limit, partial(_read_heads, connection, picking, lanes))
+            query, picking["ids"] = _PICK_IDS, json.dumps([head[2] for head in heads])
+        else:
+            picking["lanes"] = json.dumps(lanes)
         ((picked, unsafe),) = rows_of(connection, query, picking)
         rows = chosen = json.loads(picked)
         if unsafe or capacity.limited:
@@ -158,6 +181,15 @@ def _claim(
         suspects = suspects and not any(row[_CRASHES] for row in chosen)
         limit, past = request.idle - len(claimed), True
     return claimed
+
+
+def _read_heads(
+    connection: apsw.Connection, bound: Mapping[str, Any], lanes: Sequence[Lane], numbers: Sequence[int], depth: int
+) -> Sequence[Head]:
+    """Return the first few ready jobs of these lanes; see `first_of_lanes`."""
+    wanted = json.dumps([(*lanes[number], number) for number in numbers])
+    read: list[Head] = json.loads(connection.execute(_HEADS, {**bound, "lanes": wanted, "depth": depth}).get)
+    return read
 
 
 def _read_capacity(connection: apsw.Connection, request: ClaimRequest, monotonic: float) -> ClaimCapacity:
