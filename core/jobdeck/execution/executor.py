@@ -25,6 +25,7 @@ from ..model.errors import (
     UnknownKind,
 )
 from ..model.jobs import Job, Outcome, Reason
+from ..model.known_problems import known_problem
 from .context import JobContext, current_context
 from .serialization import error_message, format_traceback, result_json
 
@@ -98,7 +99,10 @@ def start_async(
             else:
                 ending = _completed(job, started_at, clock, result, given)
         except BaseException as error:
-            logger.exception("Running job %d failed because of a bug in jobdeck", job.id)
+            if (problem := known_problem(error)) is not None:
+                logger.error("Job %d could not be run: %s", job.id, problem)
+            else:
+                logger.exception("Running job %d failed because of a bug in jobdeck", job.id)
             ending = failed_result(job, started_at, clock, random, error)
         ended(ending)
 

@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 
-from ..model.errors import StoreError
+from ..model.known_problems import known_problem
 
 logger = logging.getLogger("jobdeck.worker")
 
@@ -37,13 +37,13 @@ class OutageBackoff:
         """Log the error and wait, at most until the worker stops."""
         self._failures += 1
         pause = min(self._longest, 0.05 * 2.0 ** min(self._failures, 20))
-        known = isinstance(error, StoreError)
-        self.last_error = str(error) if known else f"A bug in jobdeck: {type(error).__name__}: {error}"
+        problem = known_problem(error)
+        self.last_error = problem or f"A bug in jobdeck: {type(error).__name__}: {error}"
         now = time.monotonic()
         if self.last_error != self._logged or now >= self._log_again_at:
             self._logged, self._log_again_at = self.last_error, now + LOG_INTERVAL
-            if known:
-                logger.warning("%s Retrying until it succeeds.", error)
+            if problem is not None:
+                logger.warning("%s Retrying until it succeeds.", problem)
             else:
                 logger.error("A bug in jobdeck; retrying", exc_info=error)
         if self._stopped.wait(pause):

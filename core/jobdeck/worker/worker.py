@@ -30,6 +30,7 @@ from ..kinds.registry import SHELL
 from ..model.attempt_result import AttemptResult, Cancelled, Completed, Failed, Released, Snoozed
 from ..model.errors import LeaseLost, RowRefused, StoreError, StoreMissing, StoreReplaced
 from ..model.jobs import Job
+from ..model.known_problems import known_problem
 from ..model.overview import WorkerInfo
 from ..processes.supervisor import ProcessSupervisor
 from ..queue import Queue
@@ -423,7 +424,10 @@ class Worker:
         return None
 
     def _internal_error(self, run: ActiveJob, error: BaseException) -> AttemptResult:
-        logger.exception("Running job %d failed because of a bug in jobdeck", run.job.id)
+        if (problem := known_problem(error)) is not None:
+            logger.error("Job %d could not be run: %s", run.job.id, problem)
+        else:
+            logger.exception("Running job %d failed because of a bug in jobdeck", run.job.id)
         return failed_result(run.job, run.started_at or self._clock.now(), self._clock, self._queue.random, error)
 
     def _info(self) -> WorkerInfo:
