@@ -173,7 +173,7 @@ def test_undo_data_with_a_flipped_bit_undoes_nothing(queue: Queue, path: Path) -
 
 
 @pytest.mark.parametrize("column", ["created_at", "scheduled_at", "expires_at", "timeout"])
-@pytest.mark.parametrize("value", [float("inf"), float("-inf"), 1e300, -1e300])
+@pytest.mark.parametrize("value", [float("inf"), -1e300])
 def test_a_job_with_an_impossible_time_stops_no_other(bench: Bench, column: str, value: float) -> None:
     bad, good = bench.enqueue(new(), new())
     with bench.store.transaction() as connection:
@@ -246,9 +246,9 @@ def test_a_row_that_cannot_be_repaired_is_one_sentence(queue: Queue, path: Path,
 
 
 @pytest.mark.sqlite
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_any_value_of_any_table_may_be_damaged(filled: Path, tmp_path: Path, seed: int) -> None:
-    """Try a few of them; `tests/soak/damaged_rows.py` tries all."""
+    """Try a few of them; `tests/soak/damaged.py` tries all."""
     chosen = [*damage.damages(filled, seed)][seed * 31 :: 211]
     for each in chosen:
         for old in tmp_path.iterdir():
