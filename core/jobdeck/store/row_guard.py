@@ -18,6 +18,8 @@ _SUSPECT = (RowRefused, StoreFailed)
 """What a database says to a statement that meets a value of another type than the schema has."""
 _STEPWISE = ("undo", "redo")
 """Methods of several transactions, the first of which decides what is done: they are not called again."""
+_UNGUARDED = ("enqueue_in",)
+"""Methods in a transaction of the caller's own, which a repair would wait for."""
 _PAUSE = 60.0
 """Seconds without another search after one that found nothing: it reads every row."""
 
@@ -49,7 +51,7 @@ class RowGuard:
         for name, component in components.items():
             for method in dir(type(component)):
                 call = None if method.startswith("_") else getattr(component, method)
-                if callable(call) and not isinstance(call, type):
+                if callable(call) and not isinstance(call, type) and method not in _UNGUARDED:
                     setattr(component, method, self._guarded(call, named_only=name in writers))
 
     def _guarded(self, call: Callable[..., Any], *, named_only: bool) -> Callable[..., Any]:

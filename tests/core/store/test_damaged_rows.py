@@ -12,6 +12,7 @@ from tests.core import damage
 from tests.core.helpers import Bench, new, open_queue, wait_until
 
 from jobdeck import Queue, RowDamaged, Severity, State, UndoDataDamaged, Worker
+from jobdeck.store.row_rules import RULES
 
 NOT_UTF8 = "CAST(X'6d61ff6c' AS TEXT)"
 
@@ -256,3 +257,35 @@ def test_any_value_of_any_table_may_be_damaged(filled: Path, tmp_path: Path, see
         path = Path(shutil.copy(filled, tmp_path / "jobs.db"))
         if damage.apply(path, each):
             assert damage.survives(path) == [], str(each)
+
+
+VALUES = {
+    "real": (float("inf"), float("-inf"), float("nan"), 1e300, -1e300),
+    "integer": (-(2**31), 2**31 - 1, -1, 0),
+    "text": ("", "perhaps", "[1,", "{}", "[[1]]", "null", "9" * 5000, "[" * 5000),
+}
+"""Values that the schema takes, by the type of the column."""
+PARTS = 16
+
+
+@pytest.mark.parametrize("part", [0, *(pytest.param(part, marks=pytest.mark.soak) for part in range(1, PARTS))])
+def test_any_value_that_the_schema_takes_stops_nothing(bench: Bench, part: int) -> None:
+    """Try a part of them; `-m soak` tries all."""
+    damage.fill(bench.address)
+    chosen = [
+        (table, column, value)
+        for table, rule in RULES.items()
+        for column, each in rule.columns.items()
+        for value in VALUES.get(each.type, ())
+    ][part::PARTS]
+    failed = {}
+    for table, column, value in chosen:
+        try:
+            with bench.store.transaction() as connection:
+                connection.execute(f"UPDATE {table} SET {column} = ?", (value,))
+        except Exception:  # the schema does not take it
+            continue
+        problems = damage.survives(bench.address)
+        if problems:
+            failed[table, column, value] = problems
+    assert failed == {}
