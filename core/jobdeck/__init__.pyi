@@ -319,6 +319,9 @@ from .model.journal import (
 from .model.journal import (
     UndoResult as UndoResult,
 )
+from .model.known_problems import (
+    known_problem as known_problem,
+)
 from .model.metrics import (
     ErrorGroup as ErrorGroup,
 )

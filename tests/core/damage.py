@@ -68,7 +68,7 @@ def registry() -> Registry:
     return kinds
 
 
-def fill(path: Path) -> None:
+def fill(path: Path | str) -> None:
     """Create a queue with rows in every table."""
     kinds = registry()
     with Queue(path, registry=kinds, settings=Settings(synchronous="OFF"), actor="ann") as queue:
@@ -202,7 +202,7 @@ READS: dict[str, Callable[[Queue, int], object]] = {
 """What people and programs read, each with a job."""
 
 
-def survives(path: Path, job_id: int = 4) -> list[str]:
+def survives(path: Path | str, job_id: int = 4) -> list[str]:
     """Read everything, run a worker, delete a job and undo that; return what failed."""
     failed = []
 

@@ -28,6 +28,7 @@ from ..model.errors import (
 )
 from ..model.foreign_errors import flatten_group, is_error, is_group, type_name
 from ..model.jobs import Job, Outcome, Reason
+from ..model.known_problems import known_problem
 from .context import JobContext, capture_logs, current_context
 from .forked_child import exit_if_forked, process_identity
 from .mismatch import extra_attempts, is_mismatch, mismatch_delay
@@ -112,7 +113,10 @@ def start_async(
             else:
                 ending = _completed(job, started_at, clock, result, given)
         except BaseException as error:
-            logger.error("Running job %d failed outside its handler\n%s", job.id, format_traceback(error))
+            if (problem := known_problem(error)) is not None:
+                logger.error("Job %d could not be run: %s", job.id, problem)
+            else:
+                logger.error("Running job %d failed outside its handler\n%s", job.id, format_traceback(error))
             ending = failed_result(job, started_at, clock, random, error)
         exit_if_forked(process)
         ended(ending)

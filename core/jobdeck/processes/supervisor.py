@@ -25,6 +25,7 @@ from ..logs import get_logger
 from ..model.attempt_result import AttemptResult
 from ..model.errors import ChildNotStarted
 from ..model.jobs import Job
+from ..model.known_problems import known_problem
 from .child_process import AssignedJob, ChildProcess
 from .isolation import IsolatedProcesses
 from .pool import ProcessPool
@@ -244,8 +245,11 @@ class ProcessSupervisor:
         while not (self._spawner.closing and not self._spawner.processes and not self._calls):
             try:
                 self._run_once()
-            except Exception:  # a bug must not leave jobs without a result
-                logger.exception("A bug in the supervisor of child processes")
+            except Exception as error:  # a bug must not leave jobs without a result
+                if (problem := known_problem(error)) is not None:
+                    logger.error("The supervisor of child processes continues after a problem: %s", problem)
+                else:
+                    logger.exception("A bug in the supervisor of child processes")
                 time.sleep(0.1)
         self._release_files()
 

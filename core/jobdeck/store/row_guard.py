@@ -20,6 +20,8 @@ _SUSPECT = (RowRefused, StoreFailed)
 """What a database says to a statement that meets a value of another type than the schema has."""
 _STEPWISE = ("undo", "redo")
 """Methods of several transactions, the first of which decides what is done: they are not called again."""
+_UNGUARDED = ("enqueue_in",)
+"""Methods in a transaction of the caller's own, which a repair would wait for."""
 _PAUSE = 60.0
 """Seconds without another search after one that found nothing: it reads every row."""
 
@@ -50,7 +52,7 @@ class RowGuard:
         """
         for method in dir(type(component)):
             call = None if method.startswith("_") else getattr(component, method)
-            if callable(call) and not isinstance(call, type):
+            if callable(call) and not isinstance(call, type) and method not in _UNGUARDED:
                 setattr(component, method, self._guarded(call, named_only=writes))
         return component
 

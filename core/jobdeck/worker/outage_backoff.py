@@ -6,7 +6,8 @@ import threading
 
 from ..clock import time
 from ..logs import get_logger
-from ..model.errors import StoreBusy, StoreError
+from ..model.errors import StoreBusy
+from ..model.known_problems import known_problem
 
 logger = get_logger("jobdeck.worker")
 
@@ -40,16 +41,15 @@ class OutageBackoff:
     def wait(self, error: Exception) -> None:
         """Log the error and wait, at most until the worker stops."""
         self._failures += 1
-        busy = isinstance(error, StoreBusy)
-        pause = BUSY_PAUSE if busy else min(self._longest, 0.05 * 2.0 ** min(self._failures, 20))
-        known = isinstance(error, StoreError)
-        self.last_error = str(error) if known else f"A bug in jobdeck: {type(error).__name__}: {error}"
+        pause = BUSY_PAUSE if isinstance(error, StoreBusy) else min(self._longest, 0.05 * 2.0 ** min(self._failures, 20))
+        problem = known_problem(error)
+        self.last_error = problem or f"A bug in jobdeck: {type(error).__name__}: {error}"
         now = time.monotonic()
         self.failing_since = self.failing_since or now
         if self.last_error != self._logged or now >= self._log_again_at:
             self._logged, self._log_again_at = self.last_error, now + LOG_INTERVAL
-            if known:
-                logger.warning("%s Retrying until it succeeds.", error)
+            if problem is not None:
+                logger.warning("%s Retrying until it succeeds.", problem)
             else:
                 logger.error("A bug in jobdeck; retrying", exc_info=error)
         if self._stopped.wait(pause):

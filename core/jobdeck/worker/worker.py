@@ -34,6 +34,7 @@ from ..logs import get_logger
 from ..model.attempt_result import AttemptResult, Cancelled, Completed, Failed, Released, Snoozed
 from ..model.errors import LeaseLost, RowRefused, StoreError, StoreMissing, StoreReplaced, ThreadsReplaced
 from ..model.jobs import Job
+from ..model.known_problems import known_problem
 from ..model.overview import WorkerInfo
 from ..processes.supervisor import ProcessSupervisor
 from ..queue import Queue
@@ -507,7 +508,10 @@ class Worker:
 
     def _internal_error(self, run: ActiveJob, error: BaseException) -> AttemptResult:
         """Return the result of a job that failed outside its handler: by an exception raised from outside, or a bug."""
-        logger.error("Running job %d failed outside its handler\n%s", run.job.id, format_traceback(error))
+        if (problem := known_problem(error)) is not None:
+            logger.error("Job %d could not be run: %s", run.job.id, problem)
+        else:
+            logger.error("Running job %d failed outside its handler\n%s", run.job.id, format_traceback(error))
         return failed_result(run.job, run.started_at or self._clock.now(), self._clock, self._queue.random, error)
 
     def _crashed(self, run: ActiveJob, problem: str) -> AttemptResult:

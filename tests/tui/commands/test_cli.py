@@ -150,6 +150,35 @@ def test_an_internal_error_is_one_sentence_with_a_traceback_on_request(
     assert isinstance(deck("list", env={"JOBDECK_LOG_LEVEL": "DEBUG"}).exception, ZeroDivisionError)
 
 
+@pytest.mark.parametrize(
+    "error", [OSError(24, "Too many open files"), MemoryError(), RuntimeError("can't start new thread"), ImportError("no apsw")]
+)
+def test_what_the_system_refuses_is_one_sentence_and_no_bug(
+    deck: CommandLine, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("jobdeck_tui.commands.common.CliContext.open", refused)
+    result = deck("list")
+    assert result.exit_code == 1
+    assert result.stderr.count("\n") == 1
+    assert "bug" not in result.stderr
+
+
+@pytest.mark.parametrize("limit", ["RLIMIT_FSIZE", "RLIMIT_NOFILE"])
+def test_a_process_without_files_ends_with_a_sentence(deck: CommandLine, limit: str) -> None:
+    Queue(deck.database).close()
+    bounded = f"import resource; resource.setrlimit(resource.{limit}, ({0 if limit == 'RLIMIT_FSIZE' else 5},) * 2); "
+    words = command("--db", str(deck.database), "run", "--", "true")
+    words[2] = "from jobdeck_tui.cli import main; import tempfile, jobdeck.queue; " + bounded + "main()"
+    process = subprocess.run(words, capture_output=True, text=True, cwd=deck.folder)
+    assert process.returncode == 1
+    assert process.stderr.startswith("jobdeck: ")
+    assert process.stderr.count("\n") == 1
+    assert "bug" not in process.stderr
+
+
 def test_an_interrupt_is_quiet(deck: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt

@@ -238,7 +238,7 @@ class Subcommand(click.Command):
 
 def report_error(error: Exception) -> int:
     """Print the error as one sentence and return the exit code."""
-    from jobdeck import InvalidFilter, InvalidOption, InvalidSetting, JobdeckError
+    from jobdeck import InvalidFilter, InvalidOption, InvalidSetting, JobdeckError, known_problem
 
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         error.show()
@@ -254,8 +254,8 @@ def report_error(error: Exception) -> int:
         return 1
     if isinstance(error, JobdeckError):
         return _print_failure(str(error), code=2 if isinstance(error, (InvalidFilter, InvalidOption, InvalidSetting)) else 1)
-    if isinstance(error, OSError) and error.filename is not None:
-        return _print_failure(f"{error.filename}: {error.strerror}.", code=1)
+    if (problem := known_problem(error)) is not None:
+        return _print_failure(problem, code=1)
     if os.environ.get(DEBUG, "").upper() == "DEBUG":
         raise error
     sentence = f"Internal error: {type(error).__name__}: {error}. This is a bug in jobdeck; {DEBUG}=DEBUG shows the traceback."

@@ -11,7 +11,7 @@ from typing import Any
 
 from textual.message import Message
 
-from jobdeck import JobdeckError, Queue, UndoResult
+from jobdeck import JobdeckError, Queue, UndoResult, known_problem
 
 from .job_actions import STEP, ActionPreview, ActionResult, JobAction, Selection, preview_action, undo_text
 from .messages import ActionFinished, ActionProgress, Reply
@@ -104,7 +104,9 @@ class BulkActionRunner:
                 self._post(ActionFinished(str(error), failed=True))
             except Exception as error:
                 logger.exception("A bulk action failed; the cockpit continues")
-                self._post(ActionFinished(f"A bug in jobdeck: {type(error).__name__}: {error}", failed=True))
+                self._post(
+                    ActionFinished(known_problem(error) or f"A bug in jobdeck: {type(error).__name__}: {error}", failed=True)
+                )
 
     def _run_action(self, action: JobAction, ids: Sequence[int]) -> None:
         outcome, total, report_at = ActionResult(action), len(ids), 0.0

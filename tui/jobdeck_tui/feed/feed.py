@@ -26,6 +26,7 @@ from jobdeck import (
     StoreMissing,
     StoreReplaced,
     StoreUnreachable,
+    known_problem,
 )
 
 from ..text.enqueue_result import classify
@@ -444,7 +445,9 @@ class Feed:
         except Exception as error:
             self._polled_at = time.monotonic()
             logger.exception("The feed failed; it continues")
-            self._post(ActionFinished(f"A bug in jobdeck: {type(error).__name__}: {error}", failed=True))
+            self._post(
+                ActionFinished(known_problem(error) or f"A bug in jobdeck: {type(error).__name__}: {error}", failed=True)
+            )
 
     def _on_replaced(self) -> None:
         """Discard all data of the previous database; keep the view and the polled query."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from platformdirs import user_log_path
 
-from jobdeck import __version__
+from jobdeck import __version__, known_problem
 
 from ..text.private_file import write_private_text
 from ..text.sanitize import safe
@@ -23,7 +23,9 @@ def log_folder() -> Path:
 def write_report(error: BaseException, log: ProgramLog) -> str:
     """Write a crash report; return the message for the user."""
     what = safe(f"{type(error).__name__}: {error}".removesuffix(": ").partition("\n")[0])[:200]
-    crashed = f"The cockpit crashed because of a bug ({what}); "
+    crashed = f"The cockpit crashed because of a bug ({what})"
+    if (known := known_problem(error)) is not None:
+        crashed = f"The cockpit crashed ({safe(known).rstrip('.')})"
     name = f"crash-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{os.getpid()}.log"
     try:
         folder = log_folder()
@@ -32,8 +34,8 @@ def write_report(error: BaseException, log: ProgramLog) -> str:
     except RuntimeError:
         return f"{crashed}the report could not be written, because this user has no home folder; set HOME."
     except OSError as problem:
-        return f"{crashed}the report could not be written to {safe(str(log_folder()))}: {problem.strerror}."
-    return f"{crashed}the report is in {safe(str(folder / name))}."
+        return f"{crashed}; the report could not be written to {safe(str(log_folder()))}: {problem.strerror}."
+    return f"{crashed}; the report is in {safe(str(folder / name))}."
 
 
 def _report_text(error: BaseException, log: ProgramLog) -> str:
