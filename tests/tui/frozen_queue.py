@@ -86,11 +86,12 @@ class FrozenQueue:
         n = self.random.randrange(10_000, 99_999)
         match self.random.randrange(10):
             case 0 | 1 | 2 | 3:
-                return "mail.send_receipt", {"order_id": n, "to": f"customer.{n % 997}@example.org"}
+                to = f"customer.{n % 997}@example.org"
+                return "mail.send_receipt", {"order_id": n, "to": to, "language": "en", "attach_pdf": False}
             case 4 | 5 | 6:
                 return "webhook.post", {"url": f"https://hooks.example.com/in/{n % 31}", "event": "order.paid"}
             case 7 | 8:
-                return "img.resize", {"path": f"uploads/{n}.jpg", "width": 1280}
+                return "img.resize", {"path": f"uploads/{n}.jpg", "width": 1280, "formats": None}
             case _:
                 return "report.daily", {"day": f"2025-06-{n % 28 + 1:02d}"}
 
@@ -121,7 +122,11 @@ class FrozenQueue:
         """Create a history, five running jobs, waiting ones, jobs in every state, and a paused queue."""
         self.history()
         queue = self.queue
-        doomed = queue.enqueue("mail.send_receipt", {"order_id": 70411, "to": "ann@example.org"}, max_attempts=2)
+        doomed = queue.enqueue(
+            "mail.send_receipt",
+            {"order_id": 70411, "to": "ann@example.org", "language": "en", "attach_pdf": False},
+            max_attempts=2,
+        )
         queue.reprioritize(doomed.id, 1000)
         for attempt in (1, 2):
             (claimed,) = self.claim(1, worker=1)
@@ -140,7 +145,7 @@ class FrozenQueue:
         running = [*self.claim(4), *self.claim(1, worker=1)]
         self.store.transitions.report_progress(running[0].id, running[0].lease or 0, 0.4)
         self.clock.advance(2.3)
-        shell = queue.new_job("shell", {"command": ["gzip", "-9", "access log.1"]})
+        shell = queue.new_job("shell", {"command": ["gzip", "-9", "access log.1"], "shell": False, "cwd": None, "env": None})
         queue.enqueue_many([queue.new_job(*self.draw()) for _ in range(31)] + [shell])
         later = queue.enqueue_many([queue.new_job(*self.draw(), delay=40.0 * n) for n in (1, 2, 3)])
         queue.cancel(later[2].id)

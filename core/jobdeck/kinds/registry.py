@@ -225,8 +225,9 @@ def job(
     """
 
     def register(function: F) -> F:
-        if not callable(function):
-            raise InvalidHandler(f"{str(function)[:200]!r} is not a function; decorate one with @job or @job(name=…).")
+        handler: Any = function
+        if not callable(handler):
+            raise InvalidHandler(f"{str(handler)[:200]!r} is not a function; decorate one with @job or @job(name=…).")
         kind = name or default_name(function)
         try:
             retries = RetryPolicy.validate(backoff, retry_on, give_up_on)
@@ -235,7 +236,8 @@ def job(
         if concurrency is not None and concurrency < 1:
             raise InvalidHandler(f"{kind}: the concurrency must be at least 1.")
         # A static method is registered as the function that its class shows.
-        handler = function.__func__ if isinstance(function, staticmethod) else function
+        if isinstance(handler, staticmethod):
+            handler = handler.__func__
         entry = Entry(kind, handler, queue, priority, max_attempts, timeout, concurrency, retries, isolate)
         (REGISTRY if registry is None else registry).add(entry)
         return function

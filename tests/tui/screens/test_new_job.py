@@ -110,7 +110,7 @@ def test_switching_to_json_and_back_keeps_the_input(still: FrozenQueue, key: str
         await wait_for(pilot, lambda: still.queue.count() == 1)
 
     play(still, scene)
-    assert still.queue.get(1).args == {"order_id": 8, "to": "x", "language": "es", "attach_pdf": False}
+    assert still.queue.get(1).args == {"order_id": 8, "to": "x", "language": "es"}
 
 
 def test_json_is_enqueued_as_typed_and_enter_starts_a_line(still: FrozenQueue) -> None:

@@ -50,7 +50,7 @@ def test_a_failed_job_in_detail(snap_compare: Compare, still: FrozenQueue, size:
 def test_why_a_job_does_not_run(snap_compare: Compare, still: FrozenQueue, size: tuple[int, int]) -> None:
     still.busy()
     still.queue.store.queues.pause("img")
-    stuck = still.queue.enqueue("img.resize", {"path": "a.jpg"}, delay=5400)
+    stuck = still.queue.enqueue("img.resize", {"path": "a.jpg", "width": 640, "formats": None}, delay=5400)
 
     async def ask(pilot: Pilot[Any]) -> None:
         await press_keys("j", "w")(pilot)
@@ -62,7 +62,7 @@ def test_why_a_job_does_not_run(snap_compare: Compare, still: FrozenQueue, size:
 @sizes
 def test_a_job_that_waits_for_others_in_detail(snap_compare: Compare, still: FrozenQueue, size: tuple[int, int]) -> None:
     queue = still.queue
-    receipt = {"order_id": 70411, "to": "ann@example.org"}
+    receipt = {"order_id": 70411, "to": "ann@example.org", "language": "en", "attach_pdf": False}
     done, open_ = queue.enqueue("img.resize", {"path": "a.jpg"}, priority=99), queue.enqueue("img.resize", {"path": "b.jpg"})
     (claimed,) = still.claim(1)
     still.store.completer.complete([Completed(claimed, still.clock.now(), still.clock.now(), None)])
