@@ -18,7 +18,7 @@ class EngineLogger(logging.Logger):
         return False
 
     @disabled.setter
-    def disabled(self, value: bool) -> None:
+    def disabled(self, value: bool) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
         pass
 
     def makeRecord(self, name: str, level: int, fn: str, lno: int, msg: object, *args: Any, **kwargs: Any) -> logging.LogRecord:  # noqa: N802

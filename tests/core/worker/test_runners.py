@@ -85,8 +85,8 @@ def close_loop() -> None:
 
 
 def break_loop() -> None:
-    """Close what the running event loop waits with."""
-    asyncio.get_running_loop()._selector.close()  # type: ignore[attr-defined]
+    """Break what the running event loop waits with."""
+    asyncio.get_running_loop()._selector.select = refuse  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("end", [close_loop, break_loop])
