@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -37,3 +37,11 @@ def _is_in(folder: Path, module: ModuleType | None) -> bool:
     known = getattr(module, "__dict__", {})  # `None` stands for a module whose import is forbidden
     places = [known.get("__file__"), *known.get("__path__", ())]
     return any(place and Path(place).resolve().is_relative_to(folder) for place in places)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Make captured text sendable: the processes that run tests send reports as UTF-8, and hostile handlers log surrogates."""
+    report = yield
+    report.sections = [(name, text.encode("utf-8", "backslashreplace").decode()) for name, text in report.sections]
+    return report
