@@ -356,6 +356,7 @@ class Worker:
                     self._on_store_replaced(error)
                     continue
                 except Exception as error:  # a bug must not silently stop the claims of a process that looks healthy
+                    self._contexts.restore_process()  # a handler may have caused it: a limit, or descriptors that it closed
                     known = isinstance(error, StoreError) and not isinstance(error, RowRefused)
                     self._dispatcher.requeue_results(results if known else self._record_one_by_one(results), number)
                     if isinstance(error, StoreMissing) and self._dispatcher.stopped.is_set():
