@@ -245,35 +245,53 @@ class Store(ABC):
         # Damaged rows are found when a method meets one; the maintenance is made then.
         self._guard = RowGuard(lambda: self.maintenance.repair_rows())
 
-    @property
-    @abstractmethod
+    @cached_property
     def claimer(self) -> Claimer:
         """Claims jobs for workers."""
+        return self._guard.protect(self._make_claimer())
 
-    @property
     @abstractmethod
+    def _make_claimer(self) -> Claimer: ...
+
+    @cached_property
     def completer(self) -> Completer:
         """Records the results of attempts."""
+        return self._guard.protect(self._make_completer())
 
-    @property
     @abstractmethod
+    def _make_completer(self) -> Completer: ...
+
+    @cached_property
     def transitions(self) -> Transitions:
         """Stages, expires and rescues jobs, renews leases, stores progress."""
+        return self._guard.protect(self._make_transitions())
 
-    @property
     @abstractmethod
+    def _make_transitions(self) -> Transitions: ...
+
+    @cached_property
     def logs(self) -> Logs:
         """Writes the logs of jobs."""
+        return self._guard.protect(self._make_logs())
 
-    @property
     @abstractmethod
+    def _make_logs(self) -> Logs: ...
+
+    @cached_property
     def queries(self) -> Queries:
         """Lists and counts jobs, lists queues, gives an overview."""
+        return self._guard.protect(self._make_queries())
 
-    @property
     @abstractmethod
+    def _make_queries(self) -> Queries: ...
+
+    @cached_property
     def maintenance(self) -> StoreMaintenance:
         """Prunes, checkpoints, backs up and repairs."""
+        return self._guard.protect(self._make_maintenance(), writes=True)
+
+    @abstractmethod
+    def _make_maintenance(self) -> StoreMaintenance: ...
 
     @cached_property
     def jobs(self) -> Operations:

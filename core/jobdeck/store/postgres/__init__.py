@@ -5,7 +5,6 @@ It needs the driver `psycopg` (the extra `postgres`), so it is imported only if 
 
 from __future__ import annotations
 
-from functools import cached_property
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -60,38 +59,32 @@ class PostgresStore(Store):
         self.enqueuer = self._guard.protect(Enqueuer(self._server, self._channel), writes=True)
         self.notifier = self._channel
 
-    @cached_property
-    def claimer(self) -> Claimer:
+    def _make_claimer(self) -> Claimer:
         from .claim import Claimer
 
-        return self._guard.protect(Claimer(self._server, self._random))
+        return Claimer(self._server, self._random)
 
-    @cached_property
-    def completer(self) -> Completer:
+    def _make_completer(self) -> Completer:
         from .complete import Completer
 
-        return self._guard.protect(Completer(self._server, self._channel))
+        return Completer(self._server, self._channel)
 
-    @cached_property
-    def transitions(self) -> Transitions:
+    def _make_transitions(self) -> Transitions:
         from .transitions import Transitions
 
-        return self._guard.protect(Transitions(self._server, self._channel))
+        return Transitions(self._server, self._channel)
 
-    @cached_property
-    def logs(self) -> Logs:
+    def _make_logs(self) -> Logs:
         from .logs import Logs
 
-        return self._guard.protect(Logs(self._server))
+        return Logs(self._server)
 
-    @cached_property
-    def queries(self) -> PostgresQueries:
+    def _make_queries(self) -> PostgresQueries:
         from .queries import PostgresQueries
 
-        return self._guard.protect(PostgresQueries(self._backend, POSTGRES, self.workers))
+        return PostgresQueries(self._backend, POSTGRES, self.workers)
 
-    @cached_property
-    def maintenance(self) -> PostgresMaintenance:
+    def _make_maintenance(self) -> PostgresMaintenance:
         from .maintenance import PostgresMaintenance
 
-        return self._guard.protect(PostgresMaintenance(self._server, self._backend), writes=True)
+        return PostgresMaintenance(self._server, self._backend)

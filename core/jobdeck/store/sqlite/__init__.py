@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
@@ -57,38 +56,32 @@ class SqliteStore(Store):
         self.enqueuer = self._guard.protect(Enqueuer(self._file, self._clock, self._sockets), writes=True)
         self.notifier = self._sockets
 
-    @cached_property
-    def claimer(self) -> Claimer:
+    def _make_claimer(self) -> Claimer:
         from .claim import Claimer
 
-        return self._guard.protect(Claimer(self._file, self._clock, self._random))
+        return Claimer(self._file, self._clock, self._random)
 
-    @cached_property
-    def completer(self) -> Completer:
+    def _make_completer(self) -> Completer:
         from .complete import Completer
 
-        return self._guard.protect(Completer(self._file, self._clock, self._sockets))
+        return Completer(self._file, self._clock, self._sockets)
 
-    @cached_property
-    def transitions(self) -> Transitions:
+    def _make_transitions(self) -> Transitions:
         from .transitions import Transitions
 
-        return self._guard.protect(Transitions(self._file, self._clock, self._sockets))
+        return Transitions(self._file, self._clock, self._sockets)
 
-    @cached_property
-    def logs(self) -> Logs:
+    def _make_logs(self) -> Logs:
         from .logs import Logs
 
-        return self._guard.protect(Logs(self._file))
+        return Logs(self._file)
 
-    @cached_property
-    def queries(self) -> SqliteQueries:
+    def _make_queries(self) -> SqliteQueries:
         from .queries import SqliteQueries
 
-        return self._guard.protect(SqliteQueries(self._backend, SQLITE, self.workers))
+        return SqliteQueries(self._backend, SQLITE, self.workers)
 
-    @cached_property
-    def maintenance(self) -> SqliteMaintenance:
+    def _make_maintenance(self) -> SqliteMaintenance:
         from .maintenance import SqliteMaintenance
 
-        return self._guard.protect(SqliteMaintenance(self._file, self._backend, self._path, self._clock), writes=True)
+        return SqliteMaintenance(self._file, self._backend, self._path, self._clock)
