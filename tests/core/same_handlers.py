@@ -312,6 +312,6 @@ def _as_async(handler: Callable[..., Any]) -> Callable[..., Any]:
 POLICY: dict[str, Any] = {"timeout": 600, "retry_on": (ConnectionError,), "backoff": lambda attempt, error: 100.0 * attempt}
 for _handler in CASES:
     _policy = POLICY | {"max_attempts": 3 if _handler in (is_retried, is_not_retried, describes_its_context) else 1}
-    job(name=f"plain.{_handler.__name__}", **_policy)(_handler)
-    job(name=f"async.{_handler.__name__}", **_policy)(_as_async(_handler))
-    job(name=f"isolated.{_handler.__name__}", isolate=True, **_policy)(_handler)
+    job(name=f"same_plain.{_handler.__name__}", **_policy)(_handler)
+    job(name=f"same_async.{_handler.__name__}", **_policy)(_as_async(_handler))
+    job(name=f"same_isolated.{_handler.__name__}", isolate=True, **_policy)(_handler)

@@ -41,7 +41,7 @@ def _stored(queue: Queue, made: Job) -> Record:
 
 
 def _inline(handler: Callable[..., Any], args: dict[str, Any]) -> Record:
-    ran = run_inline(f"plain.{handler.__name__}", args, raise_errors=False)
+    ran = run_inline(f"same_plain.{handler.__name__}", args, raise_errors=False)
     return {
         "outcome": str(ran.outcome),
         "result": ran.result,
@@ -68,7 +68,7 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, dict
     """Run every handler in every way: way → handler → what is left of its job."""
     database = str(tmp_path_factory.mktemp("same") / "jobs.db")
     settings = Settings(database=database, app=(str(APP),), synchronous="OFF", shutdown_grace=3.0)
-    with Queue(settings=settings, registry=_kinds("plain", "async", "isolated")) as queue:
+    with Queue(settings=settings, registry=_kinds("same_plain", "same_async", "same_isolated")) as queue:
 
         def enqueue(prefix: str) -> dict[str, Job]:
             return {each.__name__: queue.enqueue(f"{prefix}.{each.__name__}", args) for each, args in CASES.items()}
@@ -77,12 +77,12 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, dict
             jobs = [job.id for way in ways for job in way.values()]
             wait_until(lambda: all(map(queue.attempts, jobs)) and not queue.count("state:running"), 60, "the end of all jobs")
 
-        made = {"drain": enqueue("plain")}
+        made = {"drain": enqueue("same_plain")}
         drain(queue, raise_errors=False)
-        made |= {"thread": enqueue("plain"), "async": enqueue("async"), "isolated": enqueue("isolated")}
+        made |= {"thread": enqueue("same_plain"), "async": enqueue("same_async"), "isolated": enqueue("same_isolated")}
         with Worker(queue, threads=1):
             wait(*made.values())
-        made["pool"] = enqueue("plain")
+        made["pool"] = enqueue("same_plain")
         with Worker(queue, threads=1, processes=1):
             wait(made["pool"])
         yield {way: {name: _stored(queue, job) for name, job in jobs.items()} for way, jobs in made.items()} | {
