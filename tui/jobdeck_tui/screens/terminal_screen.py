@@ -23,8 +23,10 @@ class TerminalScreen(Screen[T]):
             super()._screen_resized(size)
 
 
-class TerminalDialog(TerminalScreen[T], ModalScreen[T]):
+class TerminalDialog(ModalScreen[T], TerminalScreen[T]):
     """A dialog above another screen."""
+
+    # The base whose styles apply comes first: Textual follows the first base of a class only.
 
     def request_close(self) -> None:
         """Close without a result, as ctrl+c does; a dialog with something typed in it asks first."""
