@@ -138,7 +138,7 @@ def test_the_cockpit_of_a_browser_runs_none_of_its_modules(hostile: Path) -> Non
     (hostile / "runpy.py").write_text("raise SystemExit(66)\n")  # with -P not even Python itself looks here
     python, *words = shlex.split(command_line(common.CliContext(db="../jobs.db"), demo=False))
     assert python == sys.executable
-    assert "completed" in jobdeck_in(hostile, "--snapshot", how=words)
+    assert "1 job" in jobdeck_in(hostile, "--snapshot", how=words)
     assert not ran(hostile)
 
 

@@ -25,19 +25,19 @@ APP = """
 import time
 from jobdeck import context, job
 
-@job(name="noop")
+@job(name="sigterm.noop")
 def noop() -> None:
     pass
 
-@job(name="nap")
+@job(name="sigterm.nap")
 def nap(seconds: float) -> None:
     time.sleep(seconds)
 
-@job(name="polite")
+@job(name="sigterm.polite")
 def polite() -> None:
     context().sleep(60)
 
-@job(name="deaf")
+@job(name="sigterm.deaf")
 def deaf() -> None:
     time.sleep(60)
 """
@@ -48,9 +48,9 @@ ALLOWED = 0.25
 
 def one_moment(folder: Path, queue: Queue, random: Random) -> list[str]:
     """Start a worker, terminate it at a random point, and return the problems found."""
-    drafts = [queue.new_job("noop") for _ in range(400)]
-    drafts += [queue.new_job("nap", {"seconds": random.uniform(0, 0.1)}) for _ in range(20)]
-    drafts += [queue.new_job(random.choice(["polite", "deaf"])) for _ in range(random.randint(0, 2))]
+    drafts = [queue.new_job("sigterm.noop") for _ in range(400)]
+    drafts += [queue.new_job("sigterm.nap", {"seconds": random.uniform(0, 0.1)}) for _ in range(20)]
+    drafts += [queue.new_job(random.choice(["sigterm.polite", "sigterm.deaf"])) for _ in range(random.randint(0, 2))]
     random.shuffle(drafts)
     queue.enqueue_many(drafts)
     environment = {**os.environ, "JOBDECK_SHUTDOWN_GRACE": str(GRACE), "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
