@@ -10,8 +10,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from math import log2
+from typing import TYPE_CHECKING
 
-from ...model.overview import Latency
+if TYPE_CHECKING:
+    from ...model.overview import Latency
 
 _STEPS = 4
 """Buckets an octave: a bucket is 2^(1/4) - 1 = 19 % wide, and its geometric middle at most 2^(1/8) - 1 = 9 % off."""
@@ -37,6 +39,8 @@ def percentiles(histogram: Mapping[int, int]) -> Latency:
     distribution, of Hyndman and Fan, "Sample Quantiles in Statistical Packages", The American Statistician 50 (1996).
     It is always a value that was measured, here to the width of its bucket.
     """
+    from ...model.overview import Latency  # imported late: counting does not need it
+
     total = sum(histogram.values())
     if not total:
         return Latency()

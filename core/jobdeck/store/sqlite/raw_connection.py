@@ -13,7 +13,6 @@ from weakref import WeakValueDictionary
 import apsw
 
 from ...clock import time
-from ...model.metrics import error_place
 from ..filesystem import create_private_file
 from .errors import BUSY_TIMEOUT
 from .lock_wait import LockWaits
@@ -90,6 +89,8 @@ def connect(
 
 def _place(*values: Any) -> str:
     """Return where a traceback was raised, for SQL (see `place_of`)."""
+    from ...model.metrics import error_place  # imported late: only queries of errors need it
+
     return error_place(None if values[0] is None else str(values[0]))
 
 

@@ -12,10 +12,13 @@ checkpoint is complete and the log has no reader at that moment. The remaining c
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import apsw
 
-from ..maintenance import WalState
+if TYPE_CHECKING:
+    from ..maintenance import WalState
+
 
 LOG_KEPT = 16 << 20
 """Bytes that the file of a restarted log may keep."""
@@ -40,6 +43,8 @@ def file_size(path: Path) -> int:
 
 def checkpoint(path: Path, limit: int) -> WalState:
     """See `StoreMaintenance.checkpoint`."""
+    from ..maintenance import WalState  # imported late: opening a database does not need it
+
     log = wal_path(path)
     if file_size(log) <= limit:
         return WalState(file_size(log), held=False)
