@@ -20,8 +20,9 @@ MISSING = "—"
 
 
 def print_json(document: Any) -> None:
-    """Print one JSON document on one line, with control characters escaped."""
-    click.echo(safe_json(json.dumps(document, ensure_ascii=False, separators=(",", ":"), default=str)))
+    """Print one JSON document on one line, with control characters escaped, and all but ASCII where the output is not UTF-8."""
+    utf8 = (sys.stdout.encoding or "").replace("-", "").lower() == "utf8"
+    click.echo(safe_json(json.dumps(document, ensure_ascii=not utf8, separators=(",", ":"), default=str)))
 
 
 def on_terminal() -> bool:

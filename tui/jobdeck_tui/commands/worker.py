@@ -257,4 +257,4 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             document["error"] = self.formatException(record.exc_info)
-        return safe_json(json.dumps(document, ensure_ascii=False))
+        return safe_json(json.dumps(document))  # ASCII: a log goes wherever it is sent, in any locale

@@ -99,7 +99,7 @@ def _migrate(raw: psycopg.Connection[TupleRow], where: str) -> None:
 def _steps() -> tuple[str, ...]:
     folder = files("jobdeck.store.postgres") / "migrations"
     scripts = sorted((entry for entry in folder.iterdir() if entry.name.endswith(".sql")), key=lambda entry: entry.name)
-    return tuple(script.read_text() for script in scripts)
+    return tuple(script.read_text("utf-8") for script in scripts)
 
 
 def newest_schema() -> int:

@@ -111,7 +111,7 @@ def _steps() -> list[str]:
 
     folder = files("jobdeck.store") / "migrations"
     scripts = sorted((entry for entry in folder.iterdir() if entry.name.endswith(".sql")), key=lambda entry: entry.name)
-    return [script.read_text() for script in scripts]
+    return [script.read_text("utf-8") for script in scripts]
 
 
 def _use_wal(connection: apsw.Connection, where: str) -> None:
