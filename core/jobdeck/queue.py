@@ -107,7 +107,10 @@ class Queue:
         self.store.close()
 
     def transaction(self) -> AbstractContextManager[Any]:
-        """Open a transaction: operations inside it, by this thread on this queue, are atomic."""
+        """Open a transaction: operations inside it, by this thread on this queue, are atomic.
+
+        On SQLite it gives the `apsw.Connection`, for statements of your own on tables in the same file (see `adopt`).
+        """
         return self.store.transaction()
 
     def recreate(self) -> None:
@@ -191,16 +194,17 @@ class Queue:
         """Enqueue a job inside the caller's own transaction: it exists exactly if the caller's other rows do.
 
         Args:
-            connection: the caller's `sqlite3.Connection` or `apsw.Connection`, open on this queue's database file (see
-                `adopt`); for a queue on a server a `psycopg.Connection` to the same database, whose search path leads to the
-                queue's schema. The caller begins, commits and rolls back. Workers poll once a second; call `wake` after the
-                commit to start the job immediately.
+            connection: the caller's `apsw.Connection`, open on this queue's database file (see `adopt`), or the one that
+                `transaction` gives; a connection of Python's `sqlite3` is refused, because the locks of two SQLite libraries do
+                not hold against each other inside one process. For a queue on a server a `psycopg.Connection` to the same
+                database, whose search path leads to the queue's schema. The caller begins, commits and rolls back. Workers poll
+                once a second; call `wake` after the commit to start the job immediately.
             kind: as in `new_job`.
             args: as in `new_job`.
             options: as in `new_job`.
 
         Raises:
-            InvalidOption: the connection is to another database, or has no open transaction.
+            InvalidOption: the connection is of another library, to another database, or has no open transaction.
         """
         return self.store.enqueuer.enqueue_in(connection, [self.new_job(kind, args, **options)])[0]
 

@@ -6,6 +6,7 @@ neither (https://sqlite.org/wal.html, "All processes using a database must be on
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -48,6 +49,6 @@ def kind_of(path: Path, mounts: str) -> str | None:
 def file_system_of(path: Path) -> str | None:
     """Return the type of the file system that holds `path`; `None` if it is unknown."""
     try:
-        return kind_of(path.resolve(), MOUNTS.read_text(errors="replace"))
+        return kind_of(Path(os.path.realpath(path)), MOUNTS.read_text(errors="replace"))
     except OSError:
         return None

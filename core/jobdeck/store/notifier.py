@@ -66,7 +66,7 @@ class SocketNotifier:
 
     def __init__(self, database: Path) -> None:
         # A socket's path may hold 107 bytes only, so the folder is named by a hash.
-        name = hashlib.sha256(str(database.resolve()).encode()).hexdigest()[:16]
+        name = hashlib.sha256(os.path.realpath(database).encode()).hexdigest()[:16]
         owner = os.getuid() if hasattr(os, "getuid") else 0
         self._owner = owner
         self._folder = Path(tempfile.gettempdir()) / f"jobdeck-{owner}-{name}"

@@ -56,4 +56,4 @@ class SqliteStore(Store):
         self.logs = Logs(connections)
         self.notifier = notifier
         self.queries = SqliteQueries(backend, SQLITE, self.workers)
-        self.maintenance = SqliteMaintenance(connections, path, clock)
+        self.maintenance = SqliteMaintenance(connections, clock)
