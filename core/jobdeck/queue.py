@@ -1,4 +1,7 @@
-"""The queue, as a person or a program uses it."""
+"""The queue, as a person or a program uses it.
+
+What is rare is imported when it is first used, so that a program that only enqueues starts fast.
+"""
 
 from __future__ import annotations
 
@@ -14,28 +17,26 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 
 from .clock import Clock, SystemClock
-from .execution.stack_trace import TIMEOUT as STACK_TIMEOUT
-from .execution.stack_trace import Stack, read_stack
-from .history import History
-from .journal import Journal
-from .kinds.edit_options import EditOptions, check_edit
 from .kinds.job_options import JobOptions, build_new_job, check_batch_name, check_name, check_priority
 from .kinds.registry import REGISTRY, SHELL, Entry, Handler, Registry
-from .maintenance.service import Maintenance
-from .model.diagnosis import Explanation, explain
 from .model.errors import BatchNotFound, InvalidOption, JobNotFound, NotRunning, WrongState
-from .model.filter import EVERY_JOB, Condition, parse_filter
 from .model.jobs import Attempt, Batch, Dependencies, Job, JobEdit, Kind, LogLine, NewJob, OperationResult
-from .model.journal import Actor, JournalEntry, UndoResult, check_actor, current_actor
-from .model.overview import Overview, QueueInfo, WorkerInfo
+from .model.journal import Actor, check_actor, current_actor
 from .model.states import FINAL, Operation, State, allows
 from .settings import Settings
 from .store.base import Store
 from .store.connect import open_store, redact_url
-from .store.operations.queue_operations import make_limits
 
 if TYPE_CHECKING:
+    from .execution.stack_trace import Stack
+    from .history import History
+    from .journal import Journal
+    from .kinds.edit_options import EditOptions
+    from .maintenance.service import Maintenance
+    from .model.diagnosis import Explanation
+    from .model.filter import Condition
     from .model.forecast import QueueStats
+    from .model.overview import Overview, QueueInfo, WorkerInfo
     from .scheduling.schedules import Schedules
 
 T = TypeVar("T")
@@ -88,13 +89,8 @@ class Queue:
         address = str(database or self.settings.database)
         self.where = redact_url(address)
         """The address of the database, without the password."""
+        self._address = address
         self.store: Store = open_store(address, self.settings, self.clock, self.random, adopt=adopt, create=create)
-        self.maintenance = Maintenance(address, self.store, self.settings, self.clock)
-        """Prunes, backs up, checks and repairs."""
-        self.history = History(self.store, self.clock)
-        """Reads metrics, errors, runs and events."""
-        self.journal = Journal(self.store, self._actor)
-        """Lists, undoes and redoes operations."""
 
     def __enter__(self) -> Self:
         return self
@@ -215,9 +211,30 @@ class Queue:
     @cached_property
     def schedules(self) -> Schedules:
         """Periodic jobs: `list`, `get`, `add`, `edit`, `pause`, `resume`, `run`, `delete`, `preview`, `explain`."""
-        from .scheduling.schedules import Schedules  # imported late: most commands do not need it
+        from .scheduling.schedules import Schedules
 
         return Schedules(self.store, self.clock, self.new_job, self._actor)
+
+    @cached_property
+    def journal(self) -> Journal:
+        """What people did: `list`, `undo`, `redo`."""
+        from .journal import Journal
+
+        return Journal(self.store, self._actor)
+
+    @cached_property
+    def history(self) -> History:
+        """The past: `metrics`, `errors`, `runs`, `events`."""
+        from .history import History
+
+        return History(self.store, self.clock)
+
+    @cached_property
+    def maintenance(self) -> Maintenance:
+        """Prunes, backs up, checks and repairs."""
+        from .maintenance.service import Maintenance
+
+        return Maintenance(self._address, self.store, self.settings, self.clock)
 
     # -- inspect ----------------------------------------------------------------------------------
 
@@ -284,13 +301,15 @@ class Queue:
         self.get(job_id)
         return self.store.reader.dependencies(job_id)
 
-    def stack(self, job_id: int, *, timeout: float = STACK_TIMEOUT) -> Stack:
+    def stack(self, job_id: int, *, timeout: float = 0.5) -> Stack:
         """Return where the code of a running job is now, from its handler down.
 
         Asks the process that runs it, which may be any process on this machine with a worker on this queue, and waits up to
         `timeout` seconds. If no process replies, or the code has no Python stack, the record says so. Raises `JobNotFound`,
         `NotRunning`.
         """
+        from .execution.stack_trace import read_stack
+
         job = self.get(job_id)
         if job.state is not State.RUNNING or job.worker is None:
             raise NotRunning(job_id, job.state)
@@ -326,16 +345,14 @@ class Queue:
 
     def explain(self, job_id: int) -> Explanation:
         """Return why the job does not run: each condition of the claim, and when the job may start. Raises `JobNotFound`."""
+        from .model.diagnosis import explain
+
         conditions = self.store.diagnostics.claim_conditions(job_id, self.settings.lease, self.settings.ageing)
         if conditions is None:
             raise JobNotFound(job_id)
         kind = conditions.job.kind
         limit = self.registry.get(kind).concurrency if kind in self.registry else None
         return explain(conditions, kind_limit=limit)
-
-    def journal_of(self, job_id: int) -> Sequence[JournalEntry]:
-        """Return the operations on one job, oldest first; see `Journal.of_job`."""
-        return self.journal.of_job(job_id)
 
     def wait(self, job_id: int, *, timeout: float | None = None, every: float = 0.05) -> Job:
         """Wait until the job is final, and return it; after `timeout` seconds, return it as it is.
@@ -421,6 +438,8 @@ class Queue:
 
     def check_edit(self, job_id: int, args: Mapping[str, Any] | None = None, **changes: Unpack[EditOptions]) -> JobEdit:
         """Check a change of a queued job without making it. Raises as `edit` does."""
+        from .kinds.edit_options import check_edit
+
         job = self.get(job_id)
         if not allows(Operation.EDIT, job.state):
             raise WrongState(job_id, Operation.EDIT, job.state)
@@ -472,16 +491,10 @@ class Queue:
         Raises:
             InvalidOption: a limit is out of range.
         """
+        from .store.operations.queue_operations import make_limits
+
         limits = make_limits(running=running, rate=rate, period=period)
         self.store.queues.limit(check_name(queue), limits, by=self._actor(actor))
-
-    def undo(self, entry_id: int | None = None, *, of: str | None = None, actor: str | None = None) -> UndoResult:
-        """Undo the newest operation, or the given one; see `Journal.undo`."""
-        return self.journal.undo(entry_id, of=of, actor=actor)
-
-    def redo(self, entry_id: int | None = None, *, of: str | None = None) -> UndoResult:
-        """Redo the last undone operation, or the given one; see `Journal.redo`."""
-        return self.journal.redo(entry_id, of=of)
 
     # ---------------------------------------------------------------------------------------------
 
@@ -506,6 +519,8 @@ class Queue:
 
 
 def _condition(filter: str | Condition) -> Condition:
-    if isinstance(filter, Condition):
-        return filter
-    return parse_filter(filter) if filter else EVERY_JOB
+    from .model.filter import EVERY_JOB, parse_filter
+
+    if isinstance(filter, str):
+        return parse_filter(filter) if filter else EVERY_JOB
+    return filter

@@ -341,12 +341,12 @@ def test_operations_are_journaled_and_can_be_undone_and_redone(queue: Queue) -> 
         ("ben", f"changed the priority of job {made.id + 1} to 7"),
         (queue.actor, f"cancelled job {made.id}"),
     ]
-    assert queue.undo(of=queue.actor).done == (made.id,)
+    assert queue.journal.undo(of=queue.actor).done == (made.id,)
     assert queue.get(made.id) == made
-    assert queue.redo().done == (made.id,)
-    assert queue.undo(2, actor="ann").entry.undone_by == "ann"
+    assert queue.journal.redo().done == (made.id,)
+    assert queue.journal.undo(2, actor="ann").entry.undone_by == "ann"
     with pytest.raises(NothingToUndo):
-        queue.undo(of="nobody")
+        queue.journal.undo(of="nobody")
 
 
 def test_the_default_actor_is_the_user_at_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

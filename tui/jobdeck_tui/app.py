@@ -50,6 +50,7 @@ from .screens.why import WhyScreen
 from .terminal.clipboard import system_tool
 from .terminal.line_filters import ControlCharFilter
 from .terminal.program_log import ProgramLog
+from .terminal.signals import on_signals
 from .text.sanitize import safe
 from .widgets.chrome.header import Header
 from .widgets.chrome.key_hints import format_keys
@@ -58,7 +59,7 @@ from .widgets.chrome.key_hints import format_keys
 _NO_COMMANDS = frozenset({"app.command_palette", "app.focus_next", "app.focus_previous", "screen.copy_text"})
 
 HANG_UP_GRACE = 5.0
-"""Seconds after the terminal has closed until the process exits unconditionally."""
+"""Seconds after the terminal has closed, or the event loop was found to hang, until the process exits unconditionally."""
 
 if TYPE_CHECKING:
     from .forms.schedule_draft import ScheduleDraft
@@ -161,11 +162,12 @@ class Cockpit(CockpitBase):
         for problem in self._key_problems:
             self.notify_user(problem, failed=True)
         self.set_interval(1.0, self._check_connection)
-        loop = asyncio.get_running_loop()
-        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # not on this platform or thread
-            loop.add_signal_handler(signal.SIGTERM, self._terminate)
-            loop.add_signal_handler(signal.SIGINT, self._terminate)  # ctrl+c arrives as a key, not as a signal
-            loop.add_signal_handler(signal.SIGHUP, self._hang_up)
+        handlers = {
+            signal.SIGTERM: self._terminate,
+            signal.SIGINT: self._terminate,  # ctrl+c arrives as a key, not as a signal
+            signal.SIGHUP: self._hang_up,
+        }
+        on_signals(asyncio.get_running_loop(), handlers, self._force_exit)
         self.set_timer(LOAD_AFTER, self._load)
 
     def _load(self) -> None:
@@ -496,6 +498,18 @@ class Cockpit(CockpitBase):
         last_resort.daemon = True
         last_resort.start()
         self._shut_down(0.0)
+
+    def _force_exit(self, number: int) -> None:
+        """Exit although the event loop hangs: release the running jobs and restore the terminal. Runs on another thread."""
+        last_resort = threading.Timer(HANG_UP_GRACE, os._exit, (128 + number,))
+        last_resort.daemon = True
+        last_resort.start()
+        with contextlib.suppress(Exception):
+            self.feed.end()
+        with contextlib.suppress(Exception):
+            assert self._driver is not None
+            self._driver.stop_application_mode()
+        os._exit(128 + number)
 
     def on_drained(self, message: Drained) -> None:
         """Exit once the worker threads have ended."""

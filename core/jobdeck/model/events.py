@@ -96,7 +96,7 @@ class EventType(StrEnum):
     RELEASED = "released"
     LATE = "late"
     """A worker that had lost the lease delivered a result, which was ignored."""
-    ACT = "act"
+    OPERATION = "operation"
     """A person or a program performed an operation on jobs, queues or schedules."""
     UNDONE = "undone"
     """An operation was undone."""

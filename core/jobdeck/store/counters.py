@@ -5,12 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..model.attempt_result import AttemptResult
 from ..model.jobs import Job
 from ..model.states import State
 from .metrics.histogram import bucket
+
+if TYPE_CHECKING:
+    from ..model.attempt_result import AttemptResult
 
 SLOT_WIDTH = 5
 """Seconds: the width of the slots that are written; pruning merges old slots into wider ones."""

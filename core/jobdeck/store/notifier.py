@@ -23,7 +23,6 @@ from array import array
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from uuid import uuid4
 
 logger = logging.getLogger("jobdeck.store")
 
@@ -163,7 +162,7 @@ class SocketNotifier:
             if not self._trusted():
                 raise PermissionError(self._folder)
             receiver = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-            address = self._folder / uuid4().hex[:12]
+            address = self._folder / os.urandom(6).hex()
             try:
                 receiver.bind(str(address))
             except OSError:

@@ -74,12 +74,12 @@ def test_an_operation_on_a_schedule_is_undone_and_redone(queue: Queue, told: str
     do(queue)
     after = stand(queue)
     assert after != before
-    undoing = queue.undo(of="ann")
+    undoing = queue.journal.undo(of="ann")
     assert (undoing.entry.summary, undoing.done, undoing.refused) == (told, (name,), {})
     assert stand(queue) == before
-    assert queue.redo(of="ann").done == (name,)
+    assert queue.journal.redo(of="ann").done == (name,)
     assert stand(queue) == after
-    assert queue.undo().done == (name,)
+    assert queue.journal.undo().done == (name,)
     assert stand(queue) == before
 
 
@@ -87,16 +87,16 @@ def test_undoing_a_resume_pauses_the_schedule(queue: Queue) -> None:
     queue.schedules.pause("s", actor="ben")
     paused = stand(queue)
     assert queue.schedules.resume("s")
-    assert queue.undo(of="ann").entry.summary == "resumed schedule s"
+    assert queue.journal.undo(of="ann").entry.summary == "resumed schedule s"
     assert stand(queue) == paused
-    assert queue.undo(of="ben").entry.summary == "paused schedule s"
+    assert queue.journal.undo(of="ben").entry.summary == "paused schedule s"
     assert not queue.schedules.get("s").paused
 
 
 def test_undoing_a_replacement_restores_the_schedule(queue: Queue) -> None:
     before = stand(queue)
     queue.schedules.add("s", "@daily", "a.sweep", replace=True)
-    assert queue.undo().entry.summary == "edited schedule s"
+    assert queue.journal.undo().entry.summary == "edited schedule s"
     assert stand(queue) == before
 
 
@@ -106,19 +106,19 @@ def test_undo_keeps_the_ticks_since_then_and_skips_those_missed_meanwhile(queue:
     enqueue_due(queue.store, clock)
     assert queue.count() == 1
     coming = queue.schedules.get("s")
-    queue.undo()
+    queue.journal.undo()
     assert queue.schedules.get("s").priority == 0
     assert queue.schedules.get("s").next_at == coming.next_at
     assert queue.schedules.get("s").last_job == 1
     queue.schedules.delete("s")
     clock.advance(3 * DAY)
-    queue.undo()
+    queue.journal.undo()
     back = queue.schedules.get("s")
     assert (back.last_job, back.last_at) == (1, coming.last_at)
     assert clock.now() < back.next_at <= clock.now() + DAY
     queue.schedules.pause("s")
     clock.advance(3 * DAY)
-    queue.undo()
+    queue.journal.undo()
     enqueue_due(queue.store, clock)
     assert queue.count() == 1
 
@@ -137,7 +137,7 @@ def test_later_changes_by_another_actor_are_not_overwritten(queue: Queue, do: An
     act = queue.journal.entries(limit=1)[0].id
     since(queue.schedules)
     before = stand(queue)
-    undoing = queue.undo(act)
+    undoing = queue.journal.undo(act)
     assert undoing.done == ()
     (refusal,) = undoing.refused.values()
     assert isinstance(refusal, UndoConflict)
@@ -146,8 +146,8 @@ def test_later_changes_by_another_actor_are_not_overwritten(queue: Queue, do: An
 
 
 def test_an_operation_without_effect_is_not_journaled(queue: Queue) -> None:
-    queue.undo()  # undoes the addition
-    queue.redo()
+    queue.journal.undo()  # undoes the addition
+    queue.journal.redo()
     acts = len(queue.journal.entries())
     assert not queue.schedules.resume("s")
     queue.schedules.edit("s", priority=0)
@@ -168,22 +168,22 @@ def test_a_change_of_queue_limits_is_undone(queue: Queue) -> None:
     queue.limit("mail", running=2, rate=10, period=60)
     queue.limit("mail", running=5)
     queue.pause("mail")
-    assert queue.undo().entry.operation == "pause"
-    assert queue.undo().entry.summary == "changed the limits of queue mail"
+    assert queue.journal.undo().entry.operation == "pause"
+    assert queue.journal.undo().entry.summary == "changed the limits of queue mail"
     assert limits() == (2, 10, 60.0)
-    queue.redo()
+    queue.journal.redo()
     assert limits() == (5, None, None)
-    queue.undo()
-    queue.undo()
+    queue.journal.undo()
+    queue.journal.undo()
     assert limits() == (None, None, None)
-    queue.undo()
+    queue.journal.undo()
     with pytest.raises(NothingToUndo):
-        queue.undo()
+        queue.journal.undo()
 
 
 def test_limits_changed_since_by_another_actor_are_kept(queue: Queue) -> None:
     queue.limit("mail", running=2)
     act = queue.journal.entries(limit=1)[0].id
     queue.limit("mail", running=3, actor="ben")
-    (refusal,) = queue.undo(act).refused.values()
+    (refusal,) = queue.journal.undo(act).refused.values()
     assert str(refusal) == "Queue mail got other limits since."

@@ -223,10 +223,10 @@ def test_the_queue_validates_arguments_as_for_an_enqueue(queue: Queue) -> None:
     with pytest.raises(ArgumentsTooLarge):
         queue.edit(job.id, {"name": "x" * 300})
     assert queue.get(job.id) == edited
-    assert [act.summary for act in queue.journal_of(job.id)] == [
+    assert [act.summary for act in queue.journal.of_job(job.id)] == [
         f"edited the arguments, queue, priority, attempts and tags of job {job.id}"
     ]
-    queue.undo()
+    queue.journal.undo()
     assert queue.get(job.id) == job
 
 

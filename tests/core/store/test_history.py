@@ -197,13 +197,13 @@ def test_operations_and_undos_have_events(bench: Bench) -> None:
     bench.store.queues.pause("mail", by=Actor("bob"))
     bench.clock.advance(1)
     bench.store.journal.undo(1, by="eve")
-    found = events(bench, only=(EventType.ACT, EventType.UNDONE))
+    found = events(bench, only=(EventType.OPERATION, EventType.UNDONE))
     assert [(event.actor, event.text, event.job_id) for event in found] == [
         ("ann", "cancelled job 1", 1),
         ("bob", "paused queue mail", None),
         ("eve", "cancelled job 1", 1),
     ]
-    assert [event.type for event in found] == [EventType.ACT, EventType.ACT, EventType.UNDONE]
+    assert [event.type for event in found] == [EventType.OPERATION, EventType.OPERATION, EventType.UNDONE]
 
 
 def test_the_newest_events_are_listed_up_to_the_limit(bench: Bench) -> None:

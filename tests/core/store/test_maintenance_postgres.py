@@ -286,7 +286,7 @@ def test_concurrent_schedules_of_one_name_create_one(bench: Bench, others: list[
     thread.join(10)
     assert problems == []
     assert [act.operation for act in bench.store.journal.entries(9)] == ["edit schedule", "add schedule"]
-    second.undo()
+    second.journal.undo()
     assert first.schedules.get("s").priority == 1
     first.close()
     second.close()

@@ -84,7 +84,7 @@ def test_the_view_follows_the_newest_event_at_the_bottom(told: FrozenQueue) -> N
     async def scene(pilot: Pilot[Any]) -> None:
         await opened(pilot)
         lines = drawn(pilot).splitlines()
-        assert "◆ act" in lines[-1]
+        assert "◆ operation" in lines[-1]
         assert "ann · paused queue img" in lines[-1]
         assert "✓ completed" in lines[-2]
         fail(told, "third")
@@ -159,7 +159,7 @@ def test_f_stops_and_resumes_following(told: FrozenQueue) -> None:
         await press(pilot, "f")
         fail(told)
         await wait_for(pilot, lambda: feed(pilot).new == 3)
-        assert chosen(pilot) == "act None"
+        assert chosen(pilot) == "operation None"
         await press(pilot, "f")
         assert feed(pilot).following
         assert chosen(pilot) == "failed 13"
@@ -317,7 +317,7 @@ def test_the_buffer_is_bounded(still: FrozenQueue) -> None:
         ("completed", False),
         ("completed failed", True),
         ("failures", True),
-        ("acts", False),
+        ("operations", False),
         ("kind:mail", True),
         ("kind:mail*", True),
         ("kind:img", False),

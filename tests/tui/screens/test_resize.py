@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from importlib import import_module
+from pkgutil import iter_modules
 from random import Random
 from typing import Any
 
 import pytest
 from tests.tui.frozen_queue import FrozenQueue, press_keys, wait_for, wait_for_redraw
 from textual.pilot import Pilot
+from textual.screen import Screen
 
+from jobdeck_tui import screens
 from jobdeck_tui.app import Cockpit
 from jobdeck_tui.frame_capture import screen_strips, screen_text
 from jobdeck_tui.screen_registry import SCREENS
+from jobdeck_tui.screens.terminal_screen import TerminalScreen
 
 #: The keys that open each screen and dialog from the main screen.
 WAYS: dict[str, tuple[str, ...]] = {
@@ -137,3 +142,16 @@ def test_many_resizes_while_keys_are_pressed(still: FrozenQueue) -> None:
         assert app.is_running
 
     play(app, scene)
+
+
+def test_every_screen_and_dialog_ignores_sizes_that_the_terminal_no_longer_has() -> None:
+    # Two sizes that the terminal had would otherwise replace each other for ever on a screen that posts when it is resized.
+    for module in iter_modules(screens.__path__, f"{screens.__name__}."):
+        import_module(module.name)
+    own = [each for each in subclasses(Screen) if each.__module__.startswith("jobdeck_tui.")]
+    assert len(own) > 20
+    assert [each.__name__ for each in own if not issubclass(each, TerminalScreen)] == []
+
+
+def subclasses(kind: type[Any]) -> list[type[Any]]:
+    return [below for each in kind.__subclasses__() for below in (each, *subclasses(each))]

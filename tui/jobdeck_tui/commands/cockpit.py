@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..terminal.screen_size import draws_screens
 from .common import CliContext, CommandError
 
 if TYPE_CHECKING:
@@ -33,6 +34,11 @@ def open_cockpit(front: CliContext, *, demo: bool = False) -> None:
     on_terminal = all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
     if not (on_terminal or wants_frame or "TEXTUAL_DRIVER" in os.environ):
         raise CommandError("The cockpit needs a terminal; `jobdeck --help` lists the commands that do not.")
+    if on_terminal and not (wants_frame or draws_screens(os.environ)):
+        raise CommandError(
+            f"The cockpit needs a terminal that can move the cursor, and TERM={os.environ['TERM']} says that this one cannot;"
+            " set TERM (to xterm-256color, for example), or use `jobdeck list` and `jobdeck stats`."
+        )
     if wants_frame and not demo:
         front.refuse_missing()
     settings = front.settings

@@ -81,7 +81,7 @@ def edit_command(
 
             print_json(job_document(job))
         else:
-            edits = (act.summary for act in reversed(queue.journal_of(job_id)) if act.operation == "edit")
+            edits = (entry.summary for entry in reversed(queue.journal.of_job(job_id)) if entry.operation == "edit")
             summary = next(edits, f"edited job {job_id}")
             click.echo(f"{summary[:1].upper()}{summary[1:]}; it is {job.state}.")
 

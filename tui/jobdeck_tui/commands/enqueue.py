@@ -99,7 +99,8 @@ def enqueue_and_classify(queue: Queue, drafts: Sequence[NewJob]) -> list[Enqueue
     from ..text.enqueue_result import classify
 
     with queue.transaction():
-        newest = queue.list(limit=1)
+        # Only a unique key can make an older job the result.
+        newest = queue.list(limit=1) if any(draft.unique_key for draft in drafts) else ()
         return classify(newest, queue.enqueue_many(drafts), drafts)
 
 

@@ -30,14 +30,16 @@ _KIND = 18
 Examples:
   jobdeck events
   jobdeck events -f failures           follow failures
-  jobdeck events acts                  show actions and undos
+  jobdeck events operations            show operations and undos
   jobdeck events kind:mail --limit 200
   jobdeck events -f --json | jq -r 'select(.event == "failed").text'
 
 \b
 The filter: event types (any may match), and words (all must match).
-  enqueued started completed failed retrying crashed expired cancelled snoozed released late act undone
-  failures (failed retrying crashed expired late)   acts (act undone)   kind: queue: id: worker: actor:
+  enqueued started completed failed retrying crashed expired cancelled snoozed released late
+  operation undone
+  failures (failed retrying crashed expired late)   operations (operation undone)
+  kind: queue: id: worker: actor:
 """,
 )
 @click.argument("filter", nargs=-1)

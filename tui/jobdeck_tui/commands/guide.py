@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
 import click
 
+from ..terminal.screen_size import draws_screens
 from .common import CliContext, CommandError, Subcommand
 from .completers import complete_topics
 from .output import dim, on_terminal, print_json
@@ -47,7 +49,7 @@ def guide_command(front: CliContext, topic: str | None) -> int:
         raise CommandError(f"The guide has no topic {topic!r}; {hint}") from None
     if front.json:
         print_json(_document(page))
-    elif on_terminal() and sys.stdin.isatty():
+    elif on_terminal() and sys.stdin.isatty() and draws_screens(os.environ):
         from ..guide_app import open_guide
 
         try:

@@ -65,7 +65,12 @@ Examples:
 def cancel_command(front: CliContext, ids: Sequence[int], where: str | None, dry_run: bool) -> int:
     """Cancel jobs: queued ones at once, running ones as soon as their code stops."""
     return _run(
-        front, Operation.CANCEL, lambda queue, some, act: queue.cancel_many(some, entry_id=act), ids, where, dry_run=dry_run
+        front,
+        Operation.CANCEL,
+        lambda queue, batch, entry: queue.cancel_many(batch, entry_id=entry),
+        ids,
+        where,
+        dry_run=dry_run,
     )
 
 
@@ -88,7 +93,12 @@ def retry_command(front: CliContext, ids: Sequence[int], where: str | None, dry_
     --where selects completed jobs only if it names state:completed.
     """
     return _run(
-        front, Operation.RETRY, lambda queue, some, act: queue.retry_many(some, entry_id=act), ids, where, dry_run=dry_run
+        front,
+        Operation.RETRY,
+        lambda queue, batch, entry: queue.retry_many(batch, entry_id=entry),
+        ids,
+        where,
+        dry_run=dry_run,
     )
 
 
@@ -115,7 +125,7 @@ def delete_command(front: CliContext, ids: Sequence[int], where: str | None, dry
     return _run(
         front,
         Operation.DELETE,
-        lambda queue, some, act: queue.delete_many(some, entry_id=act),
+        lambda queue, batch, entry: queue.delete_many(batch, entry_id=entry),
         ids,
         where,
         dry_run=dry_run,
@@ -142,8 +152,8 @@ def priority_command(front: CliContext, n: str, ids: Sequence[int], where: str |
     """Set, raise or lower the priority of queued jobs. Larger runs first."""
     priority, relative = read_priority(n)
 
-    def change(queue: Queue, some: Sequence[int], act: int | None) -> OperationResult:
-        return queue.reprioritize_many(some, priority, relative=relative, entry_id=act)
+    def change(queue: Queue, some: Sequence[int], entry_id: int | None) -> OperationResult:
+        return queue.reprioritize_many(some, priority, relative=relative, entry_id=entry_id)
 
     return _run(front, Operation.REPRIORITIZE, change, ids, where, dry_run=dry_run)
 

@@ -41,7 +41,7 @@ def undo_command(front: CliContext, entry_id: int | None) -> int:
 
     Jobs that have changed since are skipped, with the reason. Cancelling a running job cannot be undone.
     """
-    return _undo_or_redo(front, "undo", lambda queue: queue.undo(entry_id, of=None if entry_id else queue.actor))
+    return _undo_or_redo(front, "undo", lambda queue: queue.journal.undo(entry_id, of=None if entry_id else queue.actor))
 
 
 @click.command(
@@ -57,7 +57,7 @@ Examples:
 @click.pass_obj
 def redo_command(front: CliContext, entry_id: int | None) -> int:
     """Redo the action you undid last, or the undone action with this ID."""
-    return _undo_or_redo(front, "redo", lambda queue: queue.redo(entry_id, of=None if entry_id else queue.actor))
+    return _undo_or_redo(front, "redo", lambda queue: queue.journal.redo(entry_id, of=None if entry_id else queue.actor))
 
 
 @click.command(

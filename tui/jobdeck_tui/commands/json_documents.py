@@ -202,7 +202,7 @@ def details_document(queue: Queue, job: Job) -> Document:
     return dependencies_document(queue.dependencies(job.id)) | {
         "batch_status": batch,
         "schedule": schedule_name(job),
-        "journal": [journal_document(act) for act in queue.journal_of(job.id)],
+        "journal": [journal_document(entry) for entry in queue.journal.of_job(job.id)],
         "explanation": explanation_document(queue.explain(job.id)),
         "enqueue_command": enqueue_command(job),
     }

@@ -65,9 +65,9 @@ def _print_job(queue: Queue, job: Job) -> None:
     history = read_history(queue, job, 1)
     fields = _fields(job, now, aged_priority(job, now, queue.settings.ageing), queue.dependencies(job.id))
     print_fields([*fields, *_history(history, attempts, now)])
-    for act in queue.journal_of(job.id):
-        undone = dim(f"  undone by {safe(act.undone_by or '')}") if act.undone else ""
-        click.echo(f"{safe(act.actor)} {safe(act.summary)}  {dim(format_time(act.at, now))}{undone}")
+    for entry in queue.journal.of_job(job.id):
+        undone = dim(f"  undone by {safe(entry.undone_by or '')}") if entry.undone else ""
+        click.echo(f"{safe(entry.actor)} {safe(entry.summary)}  {dim(format_time(entry.at, now))}{undone}")
     if attempts:
         click.echo()
     for attempt in attempts:

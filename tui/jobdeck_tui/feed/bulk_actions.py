@@ -129,7 +129,7 @@ class BulkActionRunner:
         watch = threading.Thread(target=self._watch, args=(entry_id, n, redo, ended), name="jobdeck-undoing", daemon=True)
         watch.start()
         try:
-            undone: UndoResult = self._queue.redo(entry_id) if redo else self._queue.undo(entry_id)
+            undone: UndoResult = self._queue.journal.redo(entry_id) if redo else self._queue.journal.undo(entry_id)
         finally:
             ended.set()
             watch.join(timeout=2.0)

@@ -249,25 +249,25 @@ class Feed:
         if self._bulk_runner.doing:
             self._post(ActionFinished(busy_text(self._bulk_runner.doing), failed=True))
             return
-        who = self.queue.actor
-        bulk = self._bulk_entry(who, redo=redo)
+        actor = self.queue.actor
+        bulk = self._bulk_entry(actor, redo=redo)
         if bulk is not None:
             self._bulk_runner.undo_or_redo(*bulk, redo=redo)
         else:
-            undone = self.queue.redo(of=who) if redo else self.queue.undo(of=who)
+            undone = self.queue.journal.redo(of=actor) if redo else self.queue.journal.undo(of=actor)
             text, failed = undo_text(undone, "Redone" if redo else "Undone")
             self._report(text, failed=failed)
 
-    def _bulk_entry(self, who: str, *, redo: bool) -> tuple[int, int] | None:
+    def _bulk_entry(self, actor: str, *, redo: bool) -> tuple[int, int] | None:
         """Return the id of the journal entry to undo or redo next and its number of jobs; `None` if these are few."""
         entries = self.queue.journal.entries(limit=1000)
         if redo:
-            undone = [entry for entry in entries if entry.undone_by == who and entry.undone_at is not None]
+            undone = [entry for entry in entries if entry.undone_by == actor and entry.undone_at is not None]
             last = max(undone, key=lambda entry: entry.undone_at or 0.0, default=None)
-            if last is not None and any(each.actor == who and each.at > (last.undone_at or 0.0) for each in entries):
+            if last is not None and any(each.actor == actor and each.at > (last.undone_at or 0.0) for each in entries):
                 return None  # a newer action of the same user rules out a redo
         else:
-            last = next((entry for entry in entries if entry.actor == who and entry.undone_at is None), None)
+            last = next((entry for entry in entries if entry.actor == actor and entry.undone_at is None), None)
         return None if last is None or last.n <= _LONG else (last.id, last.n)
 
     def toggle(self, name: str) -> None:

@@ -7,7 +7,6 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.events import Resize
-from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Static
 
@@ -17,6 +16,7 @@ from ..feed.messages import Detail
 from ..terminal.screen_size import MIN_SIZE
 from ..widgets.base.panel import JobOpened
 from ..widgets.chrome.header import Header
+from .terminal_screen import TerminalScreen
 
 READONLY = "The cockpit is read-only; restart it without --readonly to make changes"
 
@@ -28,7 +28,7 @@ class TooSmall(Static):
         super().__init__(f"jobdeck needs at least {MIN_SIZE[0]}×{MIN_SIZE[1]} characters; make the terminal larger.")
 
 
-class CockpitScreen(Screen[None]):
+class CockpitScreen(TerminalScreen[None]):
     """A full screen of the cockpit."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

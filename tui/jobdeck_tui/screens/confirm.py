@@ -7,11 +7,12 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Button, Static
 
+from .terminal_screen import TerminalDialog
 
-class ConfirmScreen(ModalScreen[bool]):
+
+class ConfirmScreen(TerminalDialog[bool]):
     """A question with the answers yes and no."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

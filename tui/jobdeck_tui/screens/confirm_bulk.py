@@ -9,7 +9,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Button, Static
 
 from jobdeck import Operation, State
@@ -17,11 +16,12 @@ from jobdeck import Operation, State
 from ..feed.job_actions import ActionPreview, JobAction, Selection, disabled_reason
 from ..text.format import GLYPHS, number
 from ..text.sanitize import clip, safe
+from .terminal_screen import TerminalDialog
 
 _WIDTH = 68
 
 
-class BulkConfirmScreen(ModalScreen[ActionPreview]):
+class BulkConfirmScreen(TerminalDialog[ActionPreview]):
     """The confirmation of a bulk action. The safe answer has the focus."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -10,7 +10,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
@@ -18,6 +17,7 @@ from jobdeck import Attempt
 
 from ..feed.messages import Detail
 from ..forms.cli_command import enqueue_command
+from .terminal_screen import TerminalDialog
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ def parts_of(detail: Detail, attempt: Attempt | None) -> Sequence[Part]:
     )
 
 
-class CopyScreen(ModalScreen[Part | None]):
+class CopyScreen(TerminalDialog[Part | None]):
     """The list of parts; returns the selected one."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -10,7 +10,6 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.events import Click
-from textual.screen import ModalScreen
 from textual.widgets import Static, TextArea
 
 from jobdeck import InvalidArguments, InvalidOption, JobdeckError, JobNotFound
@@ -21,6 +20,7 @@ from ..forms.job_editing import Changes, EditDocument, EditError, line_of
 from ..text.sanitize import safe
 from ..widgets.forms.json_area import JsonArea
 from .confirm import ConfirmScreen
+from .terminal_screen import TerminalDialog
 
 Problem = tuple[str, str | None]
 """The queue's objection, and the field it concerns."""
@@ -28,7 +28,7 @@ _FIELDS = {"time": "at", "delay": "at", "tag": "tags"}
 """The editor's names of options that errors name differently."""
 
 
-class EditScreen(ModalScreen[None]):
+class EditScreen(TerminalDialog[None]):
     """The editor. It stays open until the queue has saved the change, so that no input is lost."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -13,7 +13,6 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.events import Click, Resize
-from textual.screen import ModalScreen
 from textual.suggester import SuggestFromList
 from textual.widget import Widget
 from textual.widgets import Input, Select, Static
@@ -28,6 +27,7 @@ from ..widgets.base.choice_bar import ChoiceBar
 from ..widgets.chrome.dialog_keys import DialogKeys
 from ..widgets.forms.arguments import ArgumentsForm
 from ..widgets.forms.field import Field
+from .terminal_screen import TerminalDialog
 
 Draft = TypeVar("Draft")
 NARROW = 76
@@ -36,7 +36,7 @@ TALL = 30
 """The minimum height to separate the parts with blank lines."""
 
 
-class FormScreen(ModalScreen[Draft | None], Generic[Draft]):
+class FormScreen(TerminalDialog[Draft | None], Generic[Draft]):
     """A form of a kind's arguments and of options. The queue validates the result before the form returns it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

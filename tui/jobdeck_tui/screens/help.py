@@ -11,13 +11,14 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.dom import DOMNode
-from textual.screen import ModalScreen, Screen
+from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from ..app_base import CockpitBase, to_terminal_text
 from ..keymap import with_user_keys
 from ..widgets.chrome.key_hints import KeyHints, format_keys
+from .terminal_screen import TerminalDialog
 
 _TEXT_WIDTH = 68
 """Width of the keys and their descriptions."""
@@ -25,7 +26,7 @@ _TEXT_WIDTH = 68
 Group = tuple[str, list[tuple[str, str]]]
 
 
-class HelpScreen(ModalScreen[None]):
+class HelpScreen(TerminalDialog[None]):
     """The keys and their descriptions, grouped by screen and widget."""
 
     AUTO_FOCUS = ""

@@ -9,12 +9,12 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.events import Resize
-from textual.screen import ModalScreen
 from textual.widget import Widget
 
 from ..widgets.chrome.key_hints import KeyHints
 from ..widgets.details.job_details import StyledLine
 from ..widgets.table.keyed_table import KeyedTable, Row, TableColumn
+from .terminal_screen import TerminalDialog
 
 T = TypeVar("T")
 
@@ -25,7 +25,7 @@ class PickerList(KeyedTable):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "open", "select")]
 
 
-class PickerScreen(ModalScreen[T]):
+class PickerScreen(TerminalDialog[T]):
     """A list to pick from. Esc closes it without a change."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

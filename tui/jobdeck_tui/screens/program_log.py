@@ -9,7 +9,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 
 from ..app_base import CockpitBase
 from ..terminal.program_log import LogEntry, ProgramLog
@@ -18,13 +17,14 @@ from ..text.sanitize import safe
 from ..widgets.base.text_view import TextView
 from ..widgets.chrome.key_hints import KeyHints
 from ..widgets.details.job_details import StyledLine
+from .terminal_screen import TerminalDialog
 
 EVERY = 0.5
 """Seconds between checks for new lines."""
 _MEANINGS = {"warning": "warning", "error": "error", "critical": "error"}
 
 
-class ProgramLogScreen(ModalScreen[None]):
+class ProgramLogScreen(TerminalDialog[None]):
     """The log, oldest lines first; follows the end."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

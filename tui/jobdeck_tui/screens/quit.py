@@ -9,18 +9,18 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.message import Message
-from textual.screen import ModalScreen
 from textual.widgets import Button, Static
 
 from ..feed.messages import DashboardSnapshot
 from ..text.format import span
 from ..text.sanitize import safe
+from .terminal_screen import TerminalDialog
 
 _BAR = 60
 """Maximum width of the countdown bar."""
 
 
-class QuitScreen(ModalScreen[str]):
+class QuitScreen(TerminalDialog[str]):
     """The quit dialog. It returns only `stay`; draining and releasing are sent to the app, which exits when they are done."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -10,7 +10,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from jobdeck import Check, Explanation
@@ -19,6 +18,7 @@ from ..text.format import duration
 from ..text.sanitize import safe
 from ..widgets.chrome.key_hints import KeyHints
 from ..widgets.details.job_details import format_clock_time
+from .terminal_screen import TerminalDialog
 
 EVERY = 1.0
 """Seconds between checks."""
@@ -26,7 +26,7 @@ _WIDTH = 68
 """Width of the text."""
 
 
-class WhyScreen(ModalScreen[None]):
+class WhyScreen(TerminalDialog[None]):
     """The conditions, met or not, each with advice."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -1,11 +1,19 @@
-"""The least size of the screen and its background, without importing Textual."""
+"""What the cockpit needs of a terminal, and its background, without importing Textual."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 MIN_SIZE = (60, 15)
 """The columns and lines that the cockpit needs."""
+_LINES_ONLY = ("dumb", "unknown")
+"""Values of TERM for terminals that print lines and cannot move the cursor."""
+
+
+def draws_screens(environ: Mapping[str, str]) -> bool:
+    """Return whether TERM is the name of a terminal that can show a full screen."""
+    return environ.get("TERM") not in _LINES_ONLY
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ EVENT_STYLES: Mapping[EventType, tuple[str, str]] = MappingProxyType(
         EventType.SNOOZED: ("◷", "scheduled"),
         EventType.RELEASED: ("◌", "scheduled"),
         EventType.LATE: ("!", "warning"),
-        EventType.ACT: ("◆", "strong"),
+        EventType.OPERATION: ("◆", "strong"),
         EventType.UNDONE: ("◇", "strong"),
     }
 )
@@ -35,7 +35,7 @@ FAILURES = frozenset({EventType.FAILED, EventType.RETRYING, EventType.CRASHED, E
 _GROUPS: Mapping[str, frozenset[EventType]] = MappingProxyType(
     {
         "failures": FAILURES,
-        "acts": frozenset({EventType.ACT, EventType.UNDONE}),
+        "operations": frozenset({EventType.OPERATION, EventType.UNDONE}),
         "running": frozenset({EventType.STARTED}),
         "pending": frozenset({EventType.ENQUEUED}),
     }
@@ -55,7 +55,7 @@ class EventFilter:
 
     @classmethod
     def read(cls, text: str) -> EventFilter:
-        """Parse typed text: event types (`failed`, `acts`, `state:failed`), `kind:`, `queue:`, `id:`, and any other words."""
+        """Parse typed text: event types (`failed`, `state:failed`), groups (`operations`), `kind:`, `queue:`, `id:`, words."""
         only: set[EventType] = set()
         words: list[tuple[str, str]] = []
         for word in text.lower().split():

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from jobdeck import ErrorGroup, Job, Limits, State
+from jobdeck import State
 
 if TYPE_CHECKING:
-    from jobdeck import Forecast
+    from jobdeck import ErrorGroup, Forecast, Job, Limits
 
 #: A state is always shown as glyph, word and color.
 GLYPHS: Mapping[State, str] = MappingProxyType(

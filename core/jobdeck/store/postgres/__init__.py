@@ -5,22 +5,26 @@ It needs the driver `psycopg` (the extra `postgres`), so it is imported only if 
 
 from __future__ import annotations
 
+from functools import cached_property
 from random import Random
+from typing import TYPE_CHECKING
 
 from ...clock import Clock
 from ..base import Store
 from .backend import PostgresBackend
-from .claim import Claimer
-from .complete import Completer
 from .connection import Connections
 from .dialect import POSTGRES
 from .dsn import Address
 from .enqueue import Enqueuer
-from .logs import Logs
-from .maintenance import PostgresMaintenance
 from .notifier import PostgresNotifier
-from .queries import PostgresQueries
-from .transitions import Transitions
+
+if TYPE_CHECKING:
+    from .claim import Claimer
+    from .complete import Completer
+    from .logs import Logs
+    from .maintenance import PostgresMaintenance
+    from .queries import PostgresQueries
+    from .transitions import Transitions
 
 
 class PostgresStore(Store):
@@ -49,15 +53,45 @@ class PostgresStore(Store):
         Raises:
             StoreRefused: the server is unreachable, or the database cannot be used as it is.
         """
-        connections = Connections(Address.read(where), clock, synchronous, create=create)
-        notifier = PostgresNotifier(connections)
-        backend = PostgresBackend(connections, notifier)
-        super().__init__(connections, backend, POSTGRES)
-        self.enqueuer = Enqueuer(connections, notifier)
-        self.claimer = Claimer(connections, random or Random())
-        self.completer = Completer(connections, notifier)
-        self.transitions = Transitions(connections, notifier)
-        self.logs = Logs(connections)
-        self.notifier = notifier
-        self.queries = PostgresQueries(backend, POSTGRES, self.workers)
-        self.maintenance = PostgresMaintenance(connections)
+        self._random = random or Random()
+        self._server = Connections(Address.read(where), clock, synchronous, create=create)
+        self._channel = PostgresNotifier(self._server)
+        super().__init__(self._server, PostgresBackend(self._server, self._channel), POSTGRES)
+        self.enqueuer = Enqueuer(self._server, self._channel)
+        self.notifier = self._channel
+
+    @cached_property
+    def claimer(self) -> Claimer:
+        from .claim import Claimer
+
+        return Claimer(self._server, self._random)
+
+    @cached_property
+    def completer(self) -> Completer:
+        from .complete import Completer
+
+        return Completer(self._server, self._channel)
+
+    @cached_property
+    def transitions(self) -> Transitions:
+        from .transitions import Transitions
+
+        return Transitions(self._server, self._channel)
+
+    @cached_property
+    def logs(self) -> Logs:
+        from .logs import Logs
+
+        return Logs(self._server)
+
+    @cached_property
+    def queries(self) -> PostgresQueries:
+        from .queries import PostgresQueries
+
+        return PostgresQueries(self._backend, POSTGRES, self.workers)
+
+    @cached_property
+    def maintenance(self) -> PostgresMaintenance:
+        from .maintenance import PostgresMaintenance
+
+        return PostgresMaintenance(self._server)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ...model.filter import Value
 from ..backend import SqlConnection
 from ..records import Row
+
+if TYPE_CHECKING:
+    from ...model.filter import Value
 
 Bound = dict[str, Any]
 """The named values of a statement."""

@@ -35,7 +35,7 @@ _UNRUN = """
 FROM json_each(:ids) AS wanted CROSS JOIN jobdeck_jobs AS job
  WHERE job.id = wanted.value
    AND NOT EXISTS (SELECT 1 FROM jobdeck_attempts WHERE job_id = job.id AND finished_at = job.finished_at)"""
-_ACTS = """
+_OPERATIONS = """
 FROM (SELECT * FROM jobdeck_journal ORDER BY id DESC LIMIT :limit) AS newest WHERE at > :after OR undone_at > :after"""
 
 _H = EventType
@@ -70,8 +70,8 @@ def read_events(
         found += _enqueued(connection, dialect, begin, limit)
     if wanted & (_RUN_EVENTS | {_H.EXPIRED}):
         found += _of_jobs(connection, dialect, begin, limit, wanted, skew, [*found])
-    if wanted & {_H.ACT, _H.UNDONE}:
-        found += _acts(connection, dialect, begin, limit)
+    if wanted & {_H.OPERATION, _H.UNDONE}:
+        found += _operations(connection, dialect, begin, limit)
     text = [event for event in found if event.type in wanted and event.at > begin]
     text.sort(key=lambda event: (event.at, _ORDER[event.type], event.job_id or 0, event.key))
     return text[-limit:]
@@ -158,13 +158,13 @@ def _event(run: Run, what: EventType, key: str, at: float, *, took: float | None
     )
 
 
-def _acts(connection: SqlConnection, dialect: Dialect, after: float, limit: int) -> Iterator[Event]:
+def _operations(connection: SqlConnection, dialect: Dialect, after: float, limit: int) -> Iterator[Event]:
     columns = ("id", "at", "who", "act", "n", "told", "undone", "undone_at", "undone_by")
-    rows = dialect.rows(connection, columns, _ACTS, {"after": after, "limit": limit})
-    for act, at, who, operation, n, text, undone, undone_at, undone_by in rows:
+    rows = dialect.rows(connection, columns, _OPERATIONS, {"after": after, "limit": limit})
+    for entry_id, at, actor, operation, n, text, undone, undone_at, undone_by in rows:
         named = _ONE_JOB.search(text) if n == 1 and operation not in ("pause", "resume") else None
         job_id = int(named[1]) if named else None
-        yield Event(at=at, type=_H.ACT, key=f"act:{act}", job_id=job_id, text=text, actor=who)
+        yield Event(at=at, type=_H.OPERATION, key=f"operation:{entry_id}", job_id=job_id, text=text, actor=actor)
         if undone and undone_at is not None:
-            key = f"undone:{act}:{undone_at}"
+            key = f"undone:{entry_id}:{undone_at}"
             yield Event(at=undone_at, type=_H.UNDONE, key=key, job_id=job_id, text=text, actor=undone_by)

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 from random import Random
+from typing import TYPE_CHECKING
 
 from ...clock import Clock, SystemClock
 from ..base import Store
 from ..notifier import SocketNotifier
 from .backend import SqliteBackend
-from .claim import Claimer
-from .complete import Completer
 from .connection import Connections
 from .dialect import SQLITE
 from .enqueue import Enqueuer
-from .logs import Logs
-from .maintenance import SqliteMaintenance
-from .queries import SqliteQueries
-from .transitions import Transitions
+
+if TYPE_CHECKING:
+    from .claim import Claimer
+    from .complete import Completer
+    from .logs import Logs
+    from .maintenance import SqliteMaintenance
+    from .queries import SqliteQueries
+    from .transitions import Transitions
 
 
 class SqliteStore(Store):
@@ -44,16 +48,46 @@ class SqliteStore(Store):
         Raises:
             StoreRefused: the file is not a database, damaged, read-only, another program's or newer.
         """
-        clock = clock or SystemClock()
-        connections = Connections(path, clock, synchronous, adopt=adopt)
-        notifier = SocketNotifier(path)
-        backend = SqliteBackend(connections, clock, notifier)
-        super().__init__(connections, backend, SQLITE)
-        self.enqueuer = Enqueuer(connections, clock, notifier)
-        self.claimer = Claimer(connections, clock, random or Random())
-        self.completer = Completer(connections, clock, notifier)
-        self.transitions = Transitions(connections, clock, notifier)
-        self.logs = Logs(connections)
-        self.notifier = notifier
-        self.queries = SqliteQueries(backend, SQLITE, self.workers)
-        self.maintenance = SqliteMaintenance(connections, clock)
+        self._clock = clock or SystemClock()
+        self._random = random or Random()
+        self._file = Connections(path, self._clock, synchronous, adopt=adopt)
+        self._sockets = SocketNotifier(path)
+        super().__init__(self._file, SqliteBackend(self._file, self._clock, self._sockets), SQLITE)
+        self.enqueuer = Enqueuer(self._file, self._clock, self._sockets)
+        self.notifier = self._sockets
+
+    @cached_property
+    def claimer(self) -> Claimer:
+        from .claim import Claimer
+
+        return Claimer(self._file, self._clock, self._random)
+
+    @cached_property
+    def completer(self) -> Completer:
+        from .complete import Completer
+
+        return Completer(self._file, self._clock, self._sockets)
+
+    @cached_property
+    def transitions(self) -> Transitions:
+        from .transitions import Transitions
+
+        return Transitions(self._file, self._clock, self._sockets)
+
+    @cached_property
+    def logs(self) -> Logs:
+        from .logs import Logs
+
+        return Logs(self._file)
+
+    @cached_property
+    def queries(self) -> SqliteQueries:
+        from .queries import SqliteQueries
+
+        return SqliteQueries(self._backend, SQLITE, self.workers)
+
+    @cached_property
+    def maintenance(self) -> SqliteMaintenance:
+        from .maintenance import SqliteMaintenance
+
+        return SqliteMaintenance(self._file, self._clock)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ...model.filter import Value
 from ..backend import SqlConnection
 from ..queries.dialect import Bound, Dialect, bind
 from ..records import Row
+
+if TYPE_CHECKING:
+    from ...model.filter import Value
 
 OF_SCHEDULE = "substr(tags, instr(tags, '\"schedule:'))"
 """The end of the tags, from the tag of the schedule on, which is the last one. As in the index `jobdeck_by_schedule`."""

@@ -6,7 +6,6 @@ import os
 import random
 import time
 from contextlib import closing
-from importlib.resources import files
 from pathlib import Path
 
 import apsw
@@ -109,6 +108,8 @@ def _migrate(connection: apsw.Connection, where: str, *, adopt: bool) -> None:
 
 
 def _steps() -> list[str]:
+    from importlib.resources import files  # imported late: it is slow to load, and most databases are ready
+
     folder = files("jobdeck.store") / "migrations"
     scripts = sorted((entry for entry in folder.iterdir() if entry.name.endswith(".sql")), key=lambda entry: entry.name)
     return [script.read_text() for script in scripts]

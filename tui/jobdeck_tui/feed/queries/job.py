@@ -53,7 +53,7 @@ class JobFollower:
         self._logs: tuple[LogLine, ...] = ()
         self._log_cut = False
         self._job: Job | None = None
-        self._acts: tuple[JournalEntry, ...] = ()
+        self._entries: tuple[JournalEntry, ...] = ()
         self._journal_reread_at = 0.0
         self._why: Explanation | None = None
         self._why_reread_at = 0.0
@@ -102,7 +102,7 @@ class JobFollower:
             aged_priority(job, at, queue.settings.ageing),
             self._log_cut,
             self._why,
-            self._acts,
+            self._entries,
             _relatives(queue, dependencies),
             _batch(queue, job),
             self._stack,
@@ -126,7 +126,7 @@ class JobFollower:
     def _read_journal(self, queue: Queue, job: Job) -> None:
         now = time.monotonic()
         if now >= self._journal_reread_at or _fingerprint(job) != _fingerprint(self._job):
-            self._acts = tuple(queue.journal_of(self.job_id))
+            self._entries = tuple(queue.journal.of_job(self.job_id))
             self._journal_reread_at = now + max(_JOURNAL_EVERY, _PATIENCE * (time.monotonic() - now))
 
     def _read_why(self, queue: Queue, job: Job) -> None:

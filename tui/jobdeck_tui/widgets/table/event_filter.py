@@ -26,7 +26,7 @@ class EventFilterLine(Input):
         """The filter was cleared."""
 
     def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id, compact=True, placeholder="failed  acts  kind:mail  queue:img  id:42  any words")
+        super().__init__(id=id, compact=True, placeholder="failed  operations  kind:mail  queue:img  id:42  any words")
         self.suggester = SuggestFromList([*WORDS, "kind:", "queue:", "id:", "worker:", "actor:"])
 
     def action_complete(self) -> None:

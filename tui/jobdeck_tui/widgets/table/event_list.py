@@ -35,7 +35,7 @@ _NOTHING: Sequence[StyledLine] = (
 )
 _NO_MATCH: Sequence[StyledLine] = (
     [("  No event matches the filter.", "strong")],
-    [("  Words match any field; failed, acts, kind:… narrow the list.", "quiet")],
+    [("  Words match any field; failed, operations, kind:… narrow the list.", "quiet")],
     [],
     [("  esc", "accent"), ("   clears the filter", "quiet")],
 )
