@@ -16,6 +16,7 @@ from random import Random
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 
+from . import fork
 from .clock import Clock, SystemClock
 from .kinds.job_options import JobOptions, build_new_job, check_batch_name, check_name, check_priority
 from .kinds.registry import REGISTRY, SHELL, Entry, Handler, Registry
@@ -83,6 +84,7 @@ class Queue:
         self.settings = settings or Settings.load()
         self.clock: Clock = clock or SystemClock()
         self.random = random or Random()
+        fork.register(self)
         self.registry = REGISTRY if registry is None else registry
         self.actor = current_actor() if actor is None else check_actor(actor)
         """The actor of operations that do not name one."""
@@ -91,6 +93,10 @@ class Queue:
         """The address of the database, without the password."""
         self._address = address
         self.store: Store = open_store(address, self.settings, self.clock, self.random, adopt=adopt, create=create)
+
+    def after_fork(self) -> None:
+        """Give a forked process other leases than its parent. The queue can be used there; its connections are new ones."""
+        self.random.seed()
 
     def __enter__(self) -> Self:
         return self

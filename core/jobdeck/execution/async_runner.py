@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any, Protocol
 
+from .. import fork
 from ..model.errors import AttemptSignal
 
 logger = logging.getLogger("jobdeck.worker")
@@ -57,11 +58,20 @@ class AsyncRunner:
     """Runs coroutines on one event loop and its thread."""
 
     def __init__(self) -> None:
+        self._reset()
+        fork.register(self)
+
+    def _reset(self) -> None:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._handlers: dict[Stoppable, Coroutine[Any, Any, Any]] = {}
         """The running handlers by attempt. Changed only on the loop's thread; read by others."""
+
+    def after_fork(self) -> None:
+        """Forget the parent's loop, which shares its selector with the child: closing it would deafen the parent's."""
+        fork.keep(self._loop, self._handlers)
+        self._reset()
 
     @property
     def is_here(self) -> bool:

@@ -24,6 +24,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from .. import fork
+
 logger = logging.getLogger("jobdeck.store")
 
 _STEP = 50_000_000
@@ -73,6 +75,17 @@ class SocketNotifier:
         self._listed: tuple[int, list[str]] | None = None
         self._lock = threading.Lock()
         self._handlers: list[RequestHandler] = []
+        self._receivers: set[socket.socket] = set()
+        fork.register(self)
+
+    def after_fork(self) -> None:
+        """Close the parent's sockets in the child: a listener that died must be seen as dead. Listening ends."""
+        self._lock = threading.Lock()
+        self._handlers = []
+        for each in (*self._receivers, *filter(None, [self._sender])):
+            each.close()
+        self._receivers = set()
+        self._sender = self._listed = None
 
     @property
     def folder(self) -> Path:
@@ -182,6 +195,7 @@ class SocketNotifier:
         except (OSError, AttributeError):
             yield
             return
+        self._receivers.add(receiver)
         ended = False
 
         def hear() -> None:
@@ -211,6 +225,7 @@ class SocketNotifier:
                 address.unlink()
                 self._folder.rmdir()  # succeeds for the last listener; the others still have their sockets in it
             thread.join(timeout=1.0)
+            self._receivers.discard(receiver)
             receiver.close()
 
     def _handle(self, data: bytes, brought: list[tuple[int, int, bytes]]) -> None:

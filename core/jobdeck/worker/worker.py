@@ -21,6 +21,7 @@ from types import TracebackType
 from typing import Self
 from uuid import uuid4
 
+from .. import fork
 from ..execution.context import STOP_GRACE, JobContext, capture_logs
 from ..execution.executor import execute, failed_result, start_async
 from ..execution.shell import add_shell
@@ -70,6 +71,8 @@ class Worker:
     ) -> None:
         """Create a worker; `start` runs it.
 
+        In a forked process a running worker is one that was not started: the jobs are the parent's.
+
         Args:
             queue: the queue to process. Its registry defines the kinds that the worker runs.
             threads: the number of jobs to run at once in each process (default JOBDECK_THREADS).
@@ -77,6 +80,7 @@ class Worker:
             processes: the number of child processes that run the handlers (default JOBDECK_PROCESSES). With 0 this
                 process runs them itself, except for isolated kinds.
         """
+        self._arguments = (threads, queues, processes)
         self._queue = queue
         self._store = queue.store
         self._settings = queue.settings
@@ -107,6 +111,13 @@ class Worker:
         self._threads: list[threading.Thread] = []
         self._stuck: set[int] = set()
         self._async_kinds: AbstractSet[str] = frozenset()
+        fork.register(self)
+
+    def after_fork(self) -> None:
+        """Become a worker that was not started, in a forked process: the parent's threads and jobs are not here."""
+        threads, queues, processes = self._arguments
+        fork.keep(dict(vars(self)))
+        Worker.__init__(self, self._queue, threads=threads, queues=queues, processes=processes)
 
     # -- the public interface ---------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -11,6 +12,7 @@ import psycopg
 from psycopg import RawCursor
 from psycopg.rows import TupleRow, tuple_row
 
+from ... import fork
 from . import type_adapters as texts
 from .dsn import Address
 from .errors import LOCK_TIMEOUT
@@ -39,8 +41,11 @@ def connect(address: Address, synchronous: str = "FULL") -> psycopg.Connection[T
 class RawConnection:
     """A thread's connection, closed when the thread releases it."""
 
-    def __init__(self, raw: psycopg.Connection[TupleRow], generation: int, table: int) -> None:
+    def __init__(self, raw: psycopg.Connection[TupleRow], generation: int, table: int, everyone: set[Any]) -> None:
         self.raw = raw
+        everyone.add(raw)
+        self._everyone = everyone
+        self._process = os.getpid()
         self.generation = generation
         """The number of the queue that it was opened on; see `Store.generation`."""
         self.table = table
@@ -50,12 +55,22 @@ class RawConnection:
         self.parts = 0
 
     def __del__(self) -> None:
-        with suppress(Exception):
-            self.raw.close()
+        # All other threads end in a forked process; a close would end the parent's session.
+        if os.getpid() == self._process:
+            self._everyone.discard(self.raw)
+            with suppress(Exception):
+                self.raw.close()
 
     def execute_raw(self, statement: str) -> psycopg.Cursor[TupleRow]:
         """Run statements without values in one round trip."""
         return self.raw.execute(cast("Any", statement), prepare=False)
+
+
+def drop_connection(raw: psycopg.Connection[TupleRow]) -> None:
+    """Drop a connection of the parent, in a forked process: close the descriptor, and say nothing to the server."""
+    with suppress(psycopg.Error, OSError):
+        os.close(raw.pgconn.socket)
+    fork.keep(raw)
 
 
 def close_connection(raw: psycopg.Connection[TupleRow]) -> None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
+import os
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from weakref import WeakSet
 
 import apsw
 
+from ... import fork
 from ...clock import Clock
 from ...model.errors import StoreFailed, StoreMissing, StoreReplaced
 from . import file_guard
@@ -34,6 +36,7 @@ _SECOND_LIBRARY = (
     "a transaction of sqlite3 in this process stayed open on it, and the locks of two SQLite libraries do not hold against each"
     " other inside a process; run your statements in Queue.transaction()"
 )
+_FORKED = "this process was forked inside the transaction, which belongs to its parent"
 _LOCK_LOST = (
     "something in this process closed the file's -shm, or wrote to the file with another SQLite library, during a transaction,"
     " which was rolled back; use Queue.transaction() for your own statements"
@@ -45,15 +48,51 @@ _stores: WeakSet[Connections] = WeakSet()
 """The connections of all queues that this process has open: those to one file must be reopened together."""
 
 
+def _drop(connections: Iterable[apsw.Connection], *, close: bool) -> None:
+    """Close a parent's connections, or keep them as they are for ever."""
+    for connection in connections:
+        try:
+            if close:
+                connection.close(force=True)
+                continue
+        except apsw.Error:
+            pass  # another thread of the parent was just using it
+        fork.keep(connection)
+
+
+def _in_transaction(connection: apsw.Connection) -> bool:
+    """Return whether the connection has an open transaction, or may have one."""
+    try:
+        return connection.in_transaction
+    except apsw.ConnectionClosedError:
+        return False
+    except apsw.Error:
+        return True
+
+
 class _Local(threading.local):
     """The state of one thread."""
 
     connection: apsw.Connection | None = None
+    owner: _Owner | None = None
     opening = 0
     """The number of the opening that the connection belongs to."""
     generation = 0
     """The number of the database that the connection is open on."""
     after_commit: dict[Callable[[], None], None] | None = None
+
+
+class _Owner:
+    """Closes a thread's connection when the thread ends, except in a forked process, where all other threads end at once."""
+
+    def __init__(self, connection: apsw.Connection, everyone: set[apsw.Connection]) -> None:
+        self._connection = connection
+        self._everyone = everyone
+        self._process = os.getpid()
+
+    def __del__(self) -> None:
+        if os.getpid() == self._process:
+            self._everyone.discard(self._connection)
 
 
 class Connections:
@@ -73,7 +112,9 @@ class Connections:
         self._adopt = adopt
         self._synchronous = synchronous
         self._local = _Local()
-        self._all: WeakSet[apsw.Connection] = WeakSet()
+        self._all: set[apsw.Connection] = set()
+        self._forks = 0
+        """The number of forks that led from the process that opened the store to this one."""
         self._guard = _guard
         self._closed = False
         self._opening = self._generation = 0
@@ -86,6 +127,31 @@ class Connections:
             make_ready(self.path, self.where, clock, adopt=adopt)
         self._identity.accept(self.path)
         _stores.add(self)
+        fork.register(self)
+
+    def after_fork(self) -> None:
+        """Drop the parent's connections, in the child.
+
+        SQLite shares what it knows about a file among all connections of a process, and a copy of it says that this process has
+        locks which only the parent has. So the copies are closed. None of them checkpoints, and the index, which the end of an
+        open transaction may change, is detached from the parent's meanwhile.
+        """
+        self._forks += 1
+        global _guard
+        if self._guard is _guard:
+            _guard = threading.RLock()
+        self._guard = _guard
+        inherited = list(self._all)
+        if any(map(_in_transaction, inherited)):
+            with file_guard.detached_index(self.path) as detached:
+                _drop(inherited, close=detached)
+        else:
+            _drop(inherited, close=True)
+        self._all = set()
+        self._local = _Local()
+        self._waiting = {}
+        self._file_guard = None
+        self._identity.forget_siblings()
 
     def get(self) -> apsw.Connection:
         """Return this thread's connection."""
@@ -116,6 +182,7 @@ class Connections:
                     self._file_guard.relock()
                 self._local.connection, self._local.opening, self._local.generation = found, opening, generation
                 self._all.add(found)
+                self._local.owner = _Owner(found, self._all)
         return found
 
     def _wait_started(self, since: float) -> None:
@@ -319,12 +386,17 @@ class Connections:
         action()
 
     def _begin(self, statement: str, *, writing: bool = False) -> apsw.Connection:
-        connection = self._current(writing=writing)
+        fork.enter()
         try:
-            connection.execute(statement)
-        finally:
-            if self._waiting:
-                self._waiting.pop(threading.get_ident(), None)
+            connection = self._current(writing=writing)
+            try:
+                connection.execute(statement)
+            finally:
+                if self._waiting:
+                    self._waiting.pop(threading.get_ident(), None)
+        except BaseException:
+            fork.leave()
+            raise
         return connection
 
     def _begin_writing(self) -> apsw.Connection:
@@ -334,17 +406,26 @@ class Connections:
             guard = self._file_guard
             if guard is None or not guard.sqlite3_writes():
                 connection = self._begin("BEGIN IMMEDIATE", writing=True)
-                guard = self._file_guard
-                if guard is None:
-                    return connection
-                guard.relock()
-                if guard.exclude_sqlite3():
-                    return connection
-                connection.execute("ROLLBACK")
+                try:
+                    if self._is_alone():
+                        return connection
+                    connection.execute("ROLLBACK")
+                except BaseException:
+                    fork.leave()
+                    raise
+                fork.leave()
             until = until or time.monotonic() + BUSY_TIMEOUT
             if self._closed or time.monotonic() > until:
                 raise StoreFailed(self.where, _SECOND_LIBRARY)
             time.sleep(random.uniform(0.001, 0.01))
+
+    def _is_alone(self) -> bool:
+        """Return whether no other library of this process writes, inside a write transaction."""
+        guard = self._file_guard
+        if guard is None:
+            return True
+        guard.relock()
+        return guard.exclude_sqlite3()
 
     @contextmanager
     def transaction(self) -> Iterator[apsw.Connection]:
@@ -358,14 +439,19 @@ class Connections:
                 inner.execute("SAVEPOINT part")
             connection = inner or self._begin_writing()
         guard = None if inner else self._file_guard
-        commits = guard and guard.commits()
+        forks = self._forks
         try:
+            commits = guard and guard.commits()
             yield connection
+            if forks != self._forks:
+                raise StoreFailed(self.where, _FORKED)  # noqa: TRY301
             if guard and not guard.still_writes(commits or b""):
                 raise StoreFailed(self.where, _LOCK_LOST)  # noqa: TRY301
             with self._translate_errors:
                 connection.execute("RELEASE part" if inner else "COMMIT")
         except BaseException:
+            if forks != self._forks:
+                raise
             with self._translate_errors:
                 # SQLite may have rolled back by itself (disk full, input/output error).
                 if connection.in_transaction:
@@ -373,6 +459,9 @@ class Connections:
             if not inner:
                 self._local.after_commit = None
             raise
+        finally:
+            if not inner:
+                fork.leave()
         if not inner:
             self._confirm_log(connection)
             waiting, self._local.after_commit = self._local.after_commit, None
@@ -393,10 +482,14 @@ class Connections:
                 yield inner
                 return
             connection = self._begin("BEGIN")
+            forks = self._forks
             try:
                 yield connection
             finally:
-                if connection.in_transaction:
-                    connection.execute("COMMIT")
-                if self._waiting:
-                    self._waiting.pop(threading.get_ident(), None)
+                try:
+                    if forks == self._forks and connection.in_transaction:
+                        connection.execute("COMMIT")
+                finally:
+                    fork.leave()
+                    if self._waiting:
+                        self._waiting.pop(threading.get_ident(), None)

@@ -21,10 +21,12 @@ The descriptors are shared by all queues of the process on the file, and closed 
 
 from __future__ import annotations
 
+import atexit
 import os
 import struct
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -33,6 +35,8 @@ from urllib.parse import quote
 
 import apsw
 
+from ... import fork  # noqa: F401  # its part of a fork comes first
+from .errors import BUSY_TIMEOUT
 from .wal import file_size, index_path, wal_path
 
 if sys.platform == "linux":
@@ -87,7 +91,7 @@ class FileGuard:
         self._index_identity: Identity | None = None
         self._index_size = 0
         self._old: list[int] = []
-        self._pin: Any = None
+        self._pin: Any = _inherited_pins.pop(identity, None)
 
     def lock(self, *, opened: bool) -> None:
         """Lock the file and the index that is beside it now.
@@ -118,8 +122,7 @@ class FileGuard:
     def unlock(self) -> None:
         """Release the locks, but keep the descriptors: closing them would remove SQLite's locks as well."""
         if self._pin is not None:
-            with suppress(Exception):
-                self._pin.close()
+            _end(self._pin)
         self._pin = None
         self.locked = False
         for file in (self._file, self._index, *self._old):
@@ -161,6 +164,20 @@ class FileGuard:
             fcntl.fcntl(self._index, fcntl.F_SETLK, _flock(fcntl.F_UNLCK, _READERS))
             self._pin = pin
             return True
+
+    def covers(self, path: Path) -> bool:
+        """Return whether this is the guard of the file at a path."""
+        return self._path == path
+
+    def index_with(self, inode: int) -> int | None:
+        """Return the descriptor of the index with this inode, also of an earlier one."""
+        files = [file for file in (self._index, *self._old) if file is not None]
+        return next((file for file in files if os.fstat(file).st_ino == inode), None)
+
+    def hand_down(self, pins: dict[Identity, Any]) -> None:
+        """Leave the connection of `sqlite3` to a forked process."""
+        if self._pin is not None:
+            pins[self.identity] = self._pin
 
     def sqlite3_writes(self) -> bool:
         """Return whether a writer of this process has the file locked, which may be one of Python's `sqlite3`.
@@ -210,18 +227,36 @@ class FileGuard:
         return os.pread(self._index or 0, 4, _COMMITS)
 
     def still_writes(self, commits: bytes) -> bool:
-        """Return whether no other process or library can have written since `commits` was read, inside a transaction."""
+        """Return whether no other process or library can have written since `commits` was read, inside a transaction.
+
+        If the lock was lost and another process writes now, this waits for it: a rollback changes the index and needs the lock.
+        """
         assert self._index is not None
-        try:
-            # Changes nothing if SQLite still has the lock, and takes it again if it was lost.
-            fcntl.fcntl(self._index, fcntl.F_SETLK, _flock(fcntl.F_WRLCK, _WRITER))
-        except OSError:
-            return False
-        return self.commits() == commits
+        until = None
+        while True:
+            try:
+                # Changes nothing if SQLite still has the lock, and takes it again if it was lost.
+                fcntl.fcntl(self._index, fcntl.F_SETLK, _flock(fcntl.F_WRLCK, _WRITER))
+            except OSError:
+                until = until or time.monotonic() + BUSY_TIMEOUT
+                if time.monotonic() > until:
+                    return False
+                time.sleep(0.001)
+            else:
+                return self.commits() == commits
+
+
+def _end(pin: Any) -> None:
+    """Close the connection that keeps `sqlite3` from writing; not by a rollback, which may change the index under a writer."""
+    with suppress(Exception):
+        pin.execute("COMMIT")
+        pin.close()
 
 
 _guards: dict[Identity, FileGuard] = {}
 _guards_lock = threading.Lock()
+_inherited_pins: dict[Identity, Any] = {}
+"""The parent's connections of `sqlite3`, which keep that library from writing in a forked process as well."""
 
 
 def acquire(path: Path) -> FileGuard | None:
@@ -266,6 +301,64 @@ def release(guard: FileGuard) -> None:
         guard.users -= 1
         if not guard.users:
             guard.unlock()
+
+
+@contextmanager
+def detached_index(path: Path) -> Iterator[bool]:
+    """Let this process see a copy of the index inside the block, after a fork, so that what it does there changes nothing.
+
+    Gives whether that is so.
+    """
+    guard = next((each for each in _guards.values() if each.covers(path)), None)
+    yield guard is not None and _map_index(guard, private=True)
+    if guard is not None:
+        _map_index(guard, private=False)  # connections that could not be closed share it with new ones
+
+
+def _map_index(guard: FileGuard, *, private: bool) -> bool:
+    import ctypes
+    import mmap
+
+    library = ctypes.CDLL(None, use_errno=True)
+    library.mmap.restype = ctypes.c_void_p
+    library.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_int64]
+    flags = (mmap.MAP_PRIVATE if private else mmap.MAP_SHARED) | 0x10  # MAP_FIXED, which the module does not name
+    for start, end, offset, inode in _mappings():
+        file = guard.index_with(inode)
+        if file is not None:
+            found = library.mmap(start, end - start, mmap.PROT_READ | mmap.PROT_WRITE, flags, file, offset)
+            if found != start:
+                return False
+    return True
+
+
+def _mappings() -> Iterator[tuple[int, int, int, int]]:
+    """Return the start, the end, the offset and the inode of each file that is mapped into this process."""
+    for line in Path("/proc/self/maps").read_text("utf-8", "replace").splitlines():
+        place, _, offset, _, inode, *_ = line.split(None, 5)
+        start, _, end = place.partition("-")
+        yield int(start, 16), int(end, 16), int(offset, 16), int(inode)
+
+
+def _forget_parent() -> None:
+    """Drop the parent's descriptors, in the child. Their locks stay with the parent."""
+    global _guards_lock
+    _guards_lock = threading.Lock()
+    for guard in _guards.values():
+        guard.close()
+        guard.hand_down(_inherited_pins)
+    _guards.clear()
+
+
+def _end_all() -> None:
+    for guard in _guards.values():
+        guard.unlock()
+
+
+if AVAILABLE:
+    # After those of `fork`, which use the descriptors.
+    os.register_at_fork(after_in_child=_forget_parent)
+    atexit.register(_end_all)
 
 
 def close_unused() -> None:

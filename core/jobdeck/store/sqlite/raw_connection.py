@@ -10,6 +10,7 @@ from typing import Any
 
 import apsw
 
+from ... import fork
 from ...model.metrics import error_place
 from .errors import BUSY_TIMEOUT
 
@@ -50,7 +51,9 @@ def connect(
             wait_started(now)
         elif now - waiting_from > BUSY_TIMEOUT or ended():
             return False
+        fork.pause()
         time.sleep(random.uniform(0.0002, 0.002) / (1 + (now - waiting_from) / _PATIENCE))
+        fork.resume()
         return True
 
     connection.set_busy_handler(busy)
