@@ -23,7 +23,7 @@ from weakref import WeakSet
 
 logger = logging.getLogger("jobdeck")
 
-PATIENCE = 1.0
+PATIENCE = 5.0
 """Seconds that a fork waits for the transactions of other threads."""
 
 get_ident = threading.get_ident

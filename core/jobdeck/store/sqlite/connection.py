@@ -321,6 +321,8 @@ class Connections:
         Raises:
             StoreFailed: it may be.
         """
+        if self._file_guard is not None and self._file_guard.has_files():
+            return
         state = self._identity.log_state()
         if state is LogState.CURRENT or not self._identity.is_current():
             return

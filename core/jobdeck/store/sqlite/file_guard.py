@@ -87,6 +87,7 @@ class FileGuard:
         """Whether it has its locks. A process that is just closing the file, and believes it is the last, may be in the way."""
         self._path = path
         self._file = os.open(path, os.O_RDWR)
+        self._log: int | None = None
         self._index: int | None = None
         self._index_identity: Identity | None = None
         self._index_size = 0
@@ -116,8 +117,21 @@ class FileGuard:
         if not opened and _lock_open_file(self._index, fcntl.F_WRLCK, _USERS):
             _lock_open_file(self._index, fcntl.F_UNLCK, _USERS)
             return
+        self._close_log()  # which nobody locks
+        self._log = os.open(wal_path(self._path), os.O_RDONLY)
         locked = _lock_open_file(self._file, fcntl.F_RDLCK, _SHARED)
         self.locked = _lock_open_file(self._index, fcntl.F_RDLCK, _USERS) and locked
+
+    def _close_log(self) -> None:
+        if self._log is not None:
+            os.close(self._log)
+            self._log = None
+
+    def has_files(self) -> bool:
+        """Return whether the open log and index still have names. Takes half the time of a look at their paths."""
+        if self._log is None or self._index is None:
+            return False
+        return bool(os.fstat(self._log).st_nlink and os.fstat(self._index).st_nlink)
 
     def unlock(self) -> None:
         """Release the locks, but keep the descriptors: closing them would remove SQLite's locks as well."""
@@ -125,12 +139,14 @@ class FileGuard:
             _end(self._pin)
         self._pin = None
         self.locked = False
+        self._close_log()
         for file in (self._file, self._index, *self._old):
             if file is not None:
                 _lock_open_file(file, fcntl.F_UNLCK, (0, 0))
 
     def close(self) -> None:
         """Close the descriptors; no connection of this process may have the file open."""
+        self._close_log()
         for file in (self._file, self._index, *self._old):
             if file is not None:
                 with suppress(OSError):
