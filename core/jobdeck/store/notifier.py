@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from .. import fork
 from ..clock import time
 from ..logs import get_logger
 
@@ -69,7 +70,7 @@ class SocketNotifier:
 
     def __init__(self, database: Path) -> None:
         # A socket's path may hold 107 bytes only, so the folder is named by a hash.
-        name = hashlib.sha256(str(database.resolve()).encode()).hexdigest()[:16]
+        name = hashlib.sha256(os.path.realpath(database).encode()).hexdigest()[:16]
         owner = os.getuid() if hasattr(os, "getuid") else 0
         self._owner = owner
         try:
@@ -81,6 +82,19 @@ class SocketNotifier:
         self._listed: tuple[int, list[str]] | None = None
         self._lock = threading.Lock()
         self._handlers: list[RequestHandler] = []
+        self._listeners: set[_Listener] = set()
+        fork.register(self)
+
+    def after_fork(self) -> None:
+        """Close the parent's sockets in the child: a listener that died must be seen as dead. Listening ends."""
+        self._lock = threading.Lock()
+        self._handlers = []
+        for listener in self._listeners:
+            listener.close()
+        self._listeners = set()
+        if self._sender is not None:
+            self._sender.close()
+        self._sender = self._listed = None
 
     @property
     def folder(self) -> Path:
@@ -196,6 +210,7 @@ class SocketNotifier:
     def listen(self, wake: Callable[[], None]) -> Iterator[None]:
         """Call `wake`, on a thread of its own, at each notification."""
         listener = _Listener(self, wake)
+        self._listeners.add(listener)
         thread = threading.Thread(target=listener.hear, name="jobdeck-notifier", daemon=True)
         listener.bind()
         thread.start()
@@ -204,6 +219,7 @@ class SocketNotifier:
         finally:
             listener.end()
             thread.join(timeout=1.0)
+            self._listeners.discard(listener)
             listener.close()
 
     def handle(self, data: bytes, brought: list[tuple[int, int, bytes]]) -> None:

@@ -48,7 +48,6 @@ class SqliteStore(Store):
         Raises:
             StoreRefused: the file is not a database, damaged, read-only, another program's or newer.
         """
-        self._path = path
         self._clock = clock or SystemClock()
         self._random = random or Random()
         self._file = Connections(path, self._clock, synchronous, adopt=adopt)
@@ -91,4 +90,4 @@ class SqliteStore(Store):
     def maintenance(self) -> SqliteMaintenance:
         from .maintenance import SqliteMaintenance
 
-        return self._guard.protect(SqliteMaintenance(self._file, self._backend, self._path, self._clock), writes=True)
+        return self._guard.protect(SqliteMaintenance(self._file, self._backend, self._clock), writes=True)
