@@ -74,9 +74,11 @@ def hold(thing: object) -> None:
 def enter() -> None:
     """Start something that a fork must not interrupt; wait for the end of a fork that has begun."""
     me = get_ident()
-    depth = _inside.get(me, 0)
-    _inside[me] = depth + 1
-    while _forking is not None and not depth and _forking != me:
+    if me in _inside:
+        _inside[me] += 1
+        return
+    _inside[me] = 1
+    while _forking is not None and _forking != me:
         del _inside[me]
         _reopened.wait(0.1)
         _inside[me] = 1
@@ -85,11 +87,9 @@ def enter() -> None:
 def leave() -> None:
     """End what `enter` started."""
     me = get_ident()
-    depth = _inside.get(me, 1) - 1
-    if depth:
-        _inside[me] = depth
-    else:
-        _inside.pop(me, None)
+    depth = _inside.pop(me, 1)
+    if depth > 1:
+        _inside[me] = depth - 1
 
 
 def pause() -> None:

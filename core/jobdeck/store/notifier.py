@@ -78,6 +78,7 @@ class SocketNotifier:
         except FileNotFoundError:  # none can be written to: without notifications, the slow poll remains
             base = "/tmp"  # noqa: S108
         self._folder = Path(base) / f"jobdeck-{owner}-{name}"
+        self._name = str(self._folder)
         self._sender: socket.socket | None = None
         self._listed: tuple[int, list[str]] | None = None
         self._lock = threading.Lock()
@@ -109,7 +110,7 @@ class SocketNotifier:
     def _addresses(self) -> list[str]:
         """Return the sockets of the listeners."""
         try:
-            about = self._folder.lstat()
+            about = os.stat(self._name, follow_symlinks=False)  # noqa: PTH116  # after each commit
             # The folder's modification time changes with each listener that is added or removed.
             if self._listed is None or self._listed[0] != about.st_mtime_ns:
                 trusted = self._is_ours(about)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -90,6 +92,43 @@ def test_an_emptied_log_is_named_once_and_work_resumes_with_what_remains(bench: 
     bench.enqueue()
     assert bench.store.generation == 1
     assert count(bench.path) == 2
+
+
+def settle(bench: Bench) -> None:
+    """Let the folder look as if nothing had been created or deleted in it for long, and let the store notice."""
+    long_ago = time.time() - 60
+    os.utime(bench.path.parent, (long_ago, long_ago + 0.5))
+    bench.enqueue(*[new()] * 5)
+
+
+@pytest.mark.parametrize("endings", [("-wal",), ("-shm",), ("-wal", "-shm")], ids=" ".join)
+def test_a_log_or_index_deleted_in_a_folder_that_has_long_been_unchanged_loses_nothing(
+    bench: Bench, endings: tuple[str, ...]
+) -> None:
+    bench.enqueue()
+    settle(bench)
+    bench.enqueue()
+    delete(bench.path, *endings)
+    for _ in range(5):
+        bench.enqueue()
+    assert count(bench.path) == 12
+
+
+def test_a_log_emptied_in_a_folder_that_has_long_been_unchanged_is_named(bench: Bench) -> None:
+    bench.enqueue()
+    settle(bench)
+    Path(f"{bench.path}-wal").write_bytes(b"")
+    with pytest.raises(StoreReplaced, match="its log was emptied"):
+        bench.enqueue()
+
+
+def test_a_truncated_index_in_a_folder_that_has_long_been_unchanged_is_written_anew(bench: Bench) -> None:
+    bench.enqueue()
+    settle(bench)
+    Path(f"{bench.path}-shm").write_bytes(b"")
+    assert bench.store.queries.count(EVERY_JOB) == 6
+    bench.enqueue()
+    assert count(bench.path) == 7
 
 
 def test_a_truncated_index_is_written_anew(bench: Bench) -> None:

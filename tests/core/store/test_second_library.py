@@ -115,6 +115,21 @@ def test_a_foreign_close_during_a_transaction_that_nobody_disturbs_changes_nothi
     assert count(bench.path) == 2
 
 
+def end_by_itself(bench: Bench) -> None:
+    """End the transaction inside its block, as SQLite does if the disk is full."""
+    with bench.store.transaction() as connection:
+        connection.execute("ROLLBACK")
+
+
+def test_a_transaction_that_sqlite_has_ended_by_itself_keeps_no_other_process_from_writing(bench: Bench) -> None:
+    bench.enqueue()
+    with pytest.raises(StoreFailed):
+        end_by_itself(bench)
+    script = f"import apsw; apsw.Connection({str(bench.path)!r}).execute('BEGIN IMMEDIATE')"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stderr == ""
+
+
 def test_sqlite3_reads_the_file_of_an_open_queue_but_cannot_write_to_it_at_the_same_time(bench: Bench) -> None:
     bench.enqueue()
     with closing(sqlite3.connect(bench.path, timeout=0)) as connection:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -222,9 +223,7 @@ class Connections:
             StoreMissing: the file is missing.
             StoreReplaced: the file is another one than at the last call; raised once in each thread.
         """
-        if not self._closed and not (
-            self._identity.is_current(writing=writing) and self._identity.log_state(self._file_guard) is LogState.CURRENT
-        ):
+        if not self._closed and not self._identity.is_unchanged(self._file_guard, writing=writing):
             with self._guard:
                 self._follow()
         found = self._local.connection
@@ -317,7 +316,7 @@ class Connections:
         Raises:
             StoreFailed: it may be.
         """
-        if self._file_guard is not None and self._file_guard.has_files():
+        if self._file_guard is not None and self._file_guard.has_files(self._identity.unchanged_since):
             return
         state = self._identity.log_state()
         if state is LogState.CURRENT or not self._identity.is_current():
@@ -420,7 +419,7 @@ class Connections:
     def _is_alone(self) -> bool:
         """Return whether no other library of this process writes, inside a write transaction."""
         guard = self._file_guard
-        if guard is None:
+        if guard is None or (guard.locked and "_sqlite3" not in sys.modules):
             return True
         guard.relock()
         return guard.exclude_sqlite3()
@@ -452,9 +451,10 @@ class Connections:
             yield connection
             if forks != self._forks:
                 raise StoreFailed(self.where, _FORKED)  # noqa: TRY301
-            if guard and not guard.still_writes(commits or b""):
-                raise StoreFailed(self.where, _LOCK_LOST)  # noqa: TRY301
             with self._translate_errors:
+                # A transaction that SQLite has rolled back by itself has no lock, and must not take it again.
+                if guard and connection.in_transaction and not guard.still_writes(commits or b""):
+                    raise StoreFailed(self.where, _LOCK_LOST)  # noqa: TRY301
                 connection.execute("RELEASE part" if inner else "COMMIT")
         except BaseException:
             if forks != self._forks:

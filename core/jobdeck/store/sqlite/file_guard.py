@@ -22,6 +22,7 @@ The descriptors are shared by all queues of the process on the file, and closed 
 from __future__ import annotations
 
 import atexit
+import errno
 import os
 import struct
 import sys
@@ -60,6 +61,8 @@ and the size of the header's two copies."""
 
 _FLOCK = struct.Struct("@hhqqi4x")
 """`struct flock` with 64-bit offsets."""
+_FINE, _COARSE = 50_000_000, 3_000_000_000
+"""Nanoseconds, more than the resolution of a folder's modification time: of most file systems, of some old ones."""
 AVAILABLE = sys.platform == "linux" and sys.maxsize > 1 << 32
 """Whether this system has locks that belong to an open file, and the module knows how to ask for them."""
 
@@ -77,6 +80,9 @@ def _lock_open_file(file: int, kind: int, place: tuple[int, int]) -> bool:
     return True
 
 
+_LOCK_WRITER = _flock(fcntl.F_WRLCK, _WRITER) if AVAILABLE else b""
+
+
 class FileGuard:
     """The descriptors and locks of this process on one database file. Use it through `acquire` and `release`."""
 
@@ -87,6 +93,7 @@ class FileGuard:
         """Whether it has its locks. A process that is just closing the file, and believes it is the last, may be in the way."""
         self._path = path
         self._file = os.open(path, os.O_RDWR)
+        self._folder = os.open(path.parent, os.O_PATH)
         self._log: int | None = None
         self._index: int | None = None
         self._index_identity: Identity | None = None
@@ -127,11 +134,44 @@ class FileGuard:
             os.close(self._log)
             self._log = None
 
-    def has_files(self) -> bool:
-        """Return whether the open log and index still have names. Takes half the time of a look at their paths."""
-        if self._log is None or self._index is None:
+    def folder_time(self) -> int | None:
+        """Return the folder's modification time in nanoseconds, if every later change of its entries will change that.
+
+        As long as it stays the same, no file in the folder was created, deleted, renamed or replaced. `None` just after a
+        change: another one may get the same time.
+        """
+        now = time.time_ns()
+        try:
+            changed = os.fstat(self._folder).st_mtime_ns
+        except OSError:  # another thread has closed the store
+            return None
+        return changed if now - changed > (_FINE if changed % 1_000_000_000 else _COARSE) else None
+
+    def is_untouched(self, since: int | None) -> bool:
+        """Return whether no file in the folder was replaced since it had this time, and none of the open ones was truncated."""
+        log, index = self._log, self._index
+        if log is None or index is None:
             return False
-        return bool(os.fstat(self._log).st_nlink and os.fstat(self._index).st_nlink)
+        try:
+            # A byte of each costs a third of its `fstat`.
+            return bool(
+                os.fstat(self._folder).st_mtime_ns == since
+                and os.pread(self._file, 1, 0)
+                and os.pread(index, 1, self._index_size - 1)
+                and (os.pread(log, 1, 0) or not self._frames())
+            )
+        except OSError:  # another thread has closed the store
+            return False
+
+    def has_files(self, since: int | None) -> bool:
+        """Return whether the open log and index still have names: they have if the folder still has the time of a check."""
+        log, index = self._log, self._index
+        if log is None or index is None:
+            return False
+        try:
+            return os.fstat(self._folder).st_mtime_ns == since or bool(os.fstat(log).st_nlink and os.fstat(index).st_nlink)
+        except OSError:  # another thread has closed the store
+            return False
 
     def unlock(self) -> None:
         """Release the locks, but keep the descriptors: closing them would remove SQLite's locks as well."""
@@ -147,7 +187,7 @@ class FileGuard:
     def close(self) -> None:
         """Close the descriptors; no connection of this process may have the file open."""
         self._close_log()
-        for file in (self._file, self._index, *self._old):
+        for file in (self._folder, self._file, self._index, *self._old):
             if file is not None:
                 with suppress(OSError):
                     os.close(file)
@@ -202,7 +242,10 @@ class FileGuard:
         """
         if self._pin is not None or self._index is None or "_sqlite3" not in sys.modules:
             return False
-        found = _FLOCK.unpack(fcntl.fcntl(self._index, fcntl.F_OFD_GETLK, _flock(fcntl.F_WRLCK, _WRITER)))
+        try:
+            found = _FLOCK.unpack(fcntl.fcntl(self._index, fcntl.F_OFD_GETLK, _flock(fcntl.F_WRLCK, _WRITER)))
+        except OSError:  # another thread has closed the store
+            return False
         return bool(found[0] != fcntl.F_UNLCK and found[-1] == os.getpid())
 
     def relock(self) -> None:
@@ -240,7 +283,10 @@ class FileGuard:
 
     def commits(self) -> bytes:
         """Return the index's counter of commits, which stays the same while this process writes."""
-        return os.pread(self._index or 0, 4, _COMMITS)
+        try:
+            return os.pread(self._index or 0, 4, _COMMITS)
+        except OSError:  # another thread has closed the store
+            return b""
 
     def still_writes(self, commits: bytes) -> bool:
         """Return whether no other process or library can have written since `commits` was read, inside a transaction.
@@ -252,14 +298,16 @@ class FileGuard:
         while True:
             try:
                 # Changes nothing if SQLite still has the lock, and takes it again if it was lost.
-                fcntl.fcntl(self._index, fcntl.F_SETLK, _flock(fcntl.F_WRLCK, _WRITER))
-            except OSError:
+                fcntl.fcntl(self._index, fcntl.F_SETLK, _LOCK_WRITER)
+            except OSError as error:
+                if error.errno == errno.EBADF:  # another thread has closed the store
+                    return False
                 until = until or time.monotonic() + BUSY_TIMEOUT
                 if time.monotonic() > until:
                     return False
                 time.sleep(0.001)
             else:
-                return self.commits() == commits
+                return os.pread(self._index, 4, _COMMITS) == commits
 
 
 def _end(pin: Any) -> None:

@@ -4,8 +4,9 @@ A file that was deleted or moved stays open for its connections, and what they w
 not notice. Worse, it finds the log and the log's index by name: it would mistake those of the old database for those of a new
 one at the same path, and corrupt the new one. So:
 
-- each transaction first checks that the path still names the open file, and that its log and index are those that were
-  opened (three `stat`, a few microseconds); a write transaction checks the log and index again after its commit;
+- each transaction first checks that the path still names the open file, and that its log and index are those that were opened;
+  a write transaction checks the log and index again after its commit. As long as the folder's modification time has not
+  changed, its files are the same (one `fstat`); only otherwise each is looked at (three `stat`);
 - the rest of the log is checkpointed into the old file, wherever it is now, and then its log and index are removed from the
   path. They are removed only if they are the same files that were opened;
 - connections to the old file are closed without the cleanup that SQLite does by name (see `Connections`).
@@ -31,6 +32,9 @@ from .wal import file_size, index_path, wal_path
 
 _PATIENCE = 100
 """Milliseconds of each wait for other connections to the old file."""
+
+_TRUST = 0.05
+"""Seconds between two looks at each file."""
 
 _NOTICED = 3.0
 """Seconds within which processes notice that the file they have open at this path was replaced."""
@@ -66,6 +70,43 @@ class DatabaseIdentity:
         self._emptied = False
         self._log = self._index = ""
         self._siblings: dict[str, Identity] = {}
+        self.unchanged_since: int | None = None
+        """The folder's time at which the log and the index were the open ones; see `FileGuard.folder_time`."""
+        self._trusted_until = self._log_trusted_until = 0.0
+        """The times on the monotonic clock until which the folder's time, or for reads nothing at all, stands for its files."""
+        self._direct = self._writable = False
+        """Whether the path has no symlinks, and the file's permissions allow writing."""
+
+    def is_unchanged(self, guard: FileGuard | None, *, writing: bool) -> bool:
+        """Return whether the file, its log and its index are those that are open. Every transaction asks this first.
+
+        If the folder has not changed, the files in it have not; that costs less than a look at each. A folder that is moved
+        away itself, and new permissions, are noticed a little later. So is what happens to the log, by reads, which cannot lose
+        anything.
+
+        Raises:
+            StoreRefused: as `is_current`.
+        """
+        now = time.monotonic()
+        if guard is not None and now < self._trusted_until and guard.is_untouched(self.unchanged_since):
+            return True
+        folder_time = None if guard is None else guard.folder_time()
+        if not self.is_current(writing=writing):
+            return False
+        if not writing and folder_time is None and now < self._log_trusted_until:
+            return True
+        if self.log_state(guard) is not LogState.CURRENT:
+            return False
+        self._log_trusted_until = now + _TRUST
+        if self._siblings:
+            self.unchanged_since = folder_time
+            self._trusted_until = now + _TRUST if self._direct and self._writable and folder_time is not None else 0.0
+        return True
+
+    def _distrust(self) -> None:
+        self._siblings = {}
+        self.unchanged_since = None
+        self._trusted_until = self._log_trusted_until = 0.0
 
     def is_current(self, *, writing: bool = False) -> bool:
         """Return whether the path names the open file, and the file is not empty.
@@ -79,7 +120,8 @@ class DatabaseIdentity:
             return False
         if (about.st_dev, about.st_ino) != self._file or not about.st_size:
             return False
-        if writing and not about.st_mode & 0o222:
+        self._writable = bool(about.st_mode & 0o222)
+        if writing and not self._writable:
             raise StoreRefused(self._where, "cannot be written to; check its permissions")
         return True
 
@@ -117,7 +159,8 @@ class DatabaseIdentity:
         known = found is not None and found == self._original and not self._emptied
         self._file = self._original = found
         self._emptied = False
-        self._siblings = {}
+        self._distrust()
+        self._direct = self._name == str(file)
         return known
 
     def record_siblings(self) -> bool:
@@ -130,7 +173,7 @@ class DatabaseIdentity:
 
     def forget_siblings(self) -> None:
         """Forget the log and its index, once they are closed."""
-        self._siblings = {}
+        self._distrust()
 
     @property
     def is_original(self) -> bool:
@@ -155,6 +198,7 @@ class DatabaseIdentity:
         if self._file is not None and _identity(self._path) == self._file:
             self._emptied = True
         self._file = None
+        self._trusted_until = 0.0
         stale = [path for path, identity in self._siblings.items() if _identity(path) == identity]
         if not stale:
             return
