@@ -14,6 +14,7 @@ from random import Random
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 
+from . import fork
 from .clock import Clock, SystemClock, time
 from .kinds.definition import Handler
 from .kinds.job_options import JobOptions, build_checked_job, build_new_job, check_batch_name, check_name, check_priority
@@ -84,6 +85,7 @@ class Queue:
         self.settings = settings or Settings.load()
         self.clock: Clock = clock or SystemClock()
         self.random = random or Random()
+        fork.register(self)
         self.registry = REGISTRY if registry is None else registry
         self.actor = current_actor() if actor is None else check_actor(actor)
         """The actor of operations that do not name one."""
@@ -92,6 +94,10 @@ class Queue:
         """The address of the database, without the password."""
         self._address = address.text
         self.store: Store = open_store(address, self.settings, self.clock, self.random, adopt=adopt, create=create)
+
+    def after_fork(self) -> None:
+        """Give a forked process other leases than its parent. The queue can be used there; its connections are new ones."""
+        self.random.seed()
 
     def __enter__(self) -> Self:
         return self
@@ -104,7 +110,10 @@ class Queue:
         self.store.close()
 
     def transaction(self) -> AbstractContextManager[Any]:
-        """Open a transaction: operations inside it, by this thread on this queue, are atomic."""
+        """Open a transaction: operations inside it, by this thread on this queue, are atomic.
+
+        On SQLite it gives the `apsw.Connection`, for statements of your own on tables in the same file (see `adopt`).
+        """
         return self.store.transaction()
 
     def recreate(self) -> None:
@@ -188,16 +197,17 @@ class Queue:
         """Enqueue a job inside the caller's own transaction: it exists exactly if the caller's other rows do.
 
         Args:
-            connection: the caller's `sqlite3.Connection` or `apsw.Connection`, open on this queue's database file (see
-                `adopt`); for a queue on a server a `psycopg.Connection` to the same database, whose search path leads to the
-                queue's schema. The caller begins, commits and rolls back. Workers poll once a second; call `wake` after the
-                commit to start the job immediately.
+            connection: the caller's `apsw.Connection`, open on this queue's database file (see `adopt`), or the one that
+                `transaction` gives; a connection of Python's `sqlite3` is refused, because the locks of two SQLite libraries do
+                not hold against each other inside one process. For a queue on a server a `psycopg.Connection` to the same
+                database, whose search path leads to the queue's schema. The caller begins, commits and rolls back. Workers poll
+                once a second; call `wake` after the commit to start the job immediately.
             kind: as in `new_job`.
             args: as in `new_job`.
             options: as in `new_job`.
 
         Raises:
-            InvalidOption: the connection is to another database, or has no open transaction.
+            InvalidOption: the connection is of another library, to another database, or has no open transaction.
         """
         return self.store.enqueuer.enqueue_in(connection, [self.new_job(kind, args, **options)])[0]
 

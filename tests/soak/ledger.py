@@ -108,11 +108,14 @@ class Verdict:
 class Ledger:
     """One run, in its own directory."""
 
+    app, worker, producer = APP, WORKER, PRODUCER
+    """The programs of the handlers and of the two kinds of processes."""
+
     def __init__(self, folder: Path, seed: int, *, workers: int = 3, producers: int = 2, lease: float = 0.8) -> None:
         self.folder = folder
         self.random = Random(seed)
         self.kills = 0
-        (folder / "ledger_tasks.py").write_text(APP)
+        (folder / "ledger_tasks.py").write_text(self.app)
         self.environment = {
             **os.environ,
             "PYTHONPATH": os.pathsep.join([str(folder), *filter(None, sys.path)]),
@@ -154,7 +157,7 @@ class Ledger:
 
     def _start_missing(self) -> None:
         """Start processes until each role has the number wanted."""
-        for role, program in (("worker", WORKER), ("producer", PRODUCER)):
+        for role, program in (("worker", self.worker), ("producer", self.producer)):
             alive = [process for process in self.processes[role] if process.poll() is None]
             while len(alive) < self.wanted[role]:
                 argv = [sys.executable, "-c", program, str(self.random.getrandbits(30))]

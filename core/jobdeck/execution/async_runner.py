@@ -17,6 +17,7 @@ from functools import partial
 from types import FrameType
 from typing import Any, Protocol
 
+from .. import fork
 from ..logs import get_logger
 from ..model.errors import AttemptSignal, Crashed
 from ..model.foreign_errors import text_of, type_name
@@ -140,7 +141,9 @@ class AsyncRunner:
                 ready.clear()
             self._loop.call_soon(exit_if_forked, None, RuntimeError("a forked child cannot continue on the event loop"))
         else:
-            # The loop's thread exists in the parent only; a handler that this process starts gets a loop of its own.
+            # The loop's thread exists in the parent only; a handler that this process starts gets a loop of its own. The
+            # parent's shares its selector with the child: destroying it, or the coroutines, would act on the parent's.
+            fork.keep(self._loop, self._handlers, self._unfinished)
             self._lock, self._loop, self._thread, self._handlers = threading.Lock(), None, None, {}
             self._unfinished = {}
 

@@ -385,12 +385,18 @@ class StoreUnreachable(StoreMissing):
 class StoreReplaced(StoreFailed):
     """The open database was replaced by another one. This operation had no effect; later ones use the new database.
 
-    Raised once per thread. Jobs that were read before are of the old database: read them again before you act on them.
+    Raised once per thread. Jobs that were read before are of the old database: read them again before you act on them. If only
+    the log of a file was replaced or emptied, `loss` says so, and the newest changes are missing from the new database.
     """
 
-    def __init__(self, where: str) -> None:
+    def __init__(self, where: str, loss: str | None = None) -> None:
         super().__init__(where, "was replaced")
-        self.args = (f"The database {where} was replaced; this operation had no effect, and later ones use the new database.",)
+        effect = "this operation had no effect, and later ones use"
+        if loss is None:
+            self.args = (f"The database {where} was replaced; {effect} the new database.",)
+        else:
+            self.args = (f"The database {where} may have lost its newest changes: its {loss}; {effect} what remains.",)
+        self.loss = loss
 
 
 class RowRefused(StoreError):

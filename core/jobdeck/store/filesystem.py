@@ -51,7 +51,7 @@ def kind_of(path: Path, mounts: str) -> str | None:
 def file_system_of(path: Path) -> str | None:
     """Return the type of the file system that holds `path`; `None` if it is unknown."""
     try:
-        return kind_of(path.resolve(), MOUNTS.read_text(errors="replace"))
+        return kind_of(Path(os.path.realpath(path)), MOUNTS.read_text(errors="replace"))
     except OSError:
         return None
 

@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from .. import fork
 from ..clock import time
 from ..logs import get_logger
 
@@ -69,7 +70,7 @@ class SocketNotifier:
 
     def __init__(self, database: Path) -> None:
         # A socket's path may hold 107 bytes only, so the folder is named by a hash.
-        name = hashlib.sha256(str(database.resolve()).encode()).hexdigest()[:16]
+        name = hashlib.sha256(os.path.realpath(database).encode()).hexdigest()[:16]
         owner = os.getuid() if hasattr(os, "getuid") else 0
         self._owner = owner
         try:
@@ -77,10 +78,24 @@ class SocketNotifier:
         except FileNotFoundError:  # none can be written to: without notifications, the slow poll remains
             base = "/tmp"  # noqa: S108
         self._folder = Path(base) / f"jobdeck-{owner}-{name}"
+        self._name = str(self._folder)
         self._sender: socket.socket | None = None
         self._listed: tuple[int, list[str]] | None = None
         self._lock = threading.Lock()
         self._handlers: list[RequestHandler] = []
+        self._listeners: set[_Listener] = set()
+        fork.register(self)
+
+    def after_fork(self) -> None:
+        """Close the parent's sockets in the child: a listener that died must be seen as dead. Listening ends."""
+        self._lock = threading.Lock()
+        self._handlers = []
+        for listener in self._listeners:
+            listener.close()
+        self._listeners = set()
+        if self._sender is not None:
+            self._sender.close()
+        self._sender = self._listed = None
 
     @property
     def folder(self) -> Path:
@@ -95,7 +110,7 @@ class SocketNotifier:
     def _addresses(self) -> list[str]:
         """Return the sockets of the listeners."""
         try:
-            about = self._folder.lstat()
+            about = os.stat(self._name, follow_symlinks=False)  # noqa: PTH116  # after each commit
             # The folder's modification time changes with each listener that is added or removed.
             if self._listed is None or self._listed[0] != about.st_mtime_ns:
                 trusted = self._is_ours(about)
@@ -196,6 +211,7 @@ class SocketNotifier:
     def listen(self, wake: Callable[[], None]) -> Iterator[None]:
         """Call `wake`, on a thread of its own, at each notification."""
         listener = _Listener(self, wake)
+        self._listeners.add(listener)
         thread = threading.Thread(target=listener.hear, name="jobdeck-notifier", daemon=True)
         listener.bind()
         thread.start()
@@ -204,6 +220,7 @@ class SocketNotifier:
         finally:
             listener.end()
             thread.join(timeout=1.0)
+            self._listeners.discard(listener)
             listener.close()
 
     def handle(self, data: bytes, brought: list[tuple[int, int, bytes]]) -> None:

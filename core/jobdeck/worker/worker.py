@@ -20,6 +20,7 @@ from types import TracebackType
 from typing import Self
 from uuid import uuid4
 
+from .. import fork
 from ..clock import time
 from ..execution import green_threads
 from ..execution.attempt_contexts import AttemptContexts
@@ -84,6 +85,8 @@ class Worker:
     ) -> None:
         """Create a worker; `start` runs it.
 
+        In a forked process a running worker is one that was not started: the jobs are the parent's.
+
         Args:
             queue: the queue to process. Its registry defines the kinds that the worker runs.
             threads: the number of jobs to run at once in each process (default JOBDECK_THREADS).
@@ -93,6 +96,7 @@ class Worker:
             own_process: whether this process runs nothing but jobs, as `jobdeck worker` does. What handlers change for the
                 whole process (current folder, umask, signal handlers, limits, hooks …) is then restored.
         """
+        self._arguments = (threads, queues, processes, own_process)
         self._queue = queue
         self._store = queue.store
         self._settings = queue.settings
@@ -128,6 +132,13 @@ class Worker:
         self._stuck: set[int] = set()
         self._threads_replaced = False
         self._async_kinds: AbstractSet[str] = frozenset()
+        fork.register(self)
+
+    def after_fork(self) -> None:
+        """Become a worker that was not started, in a forked process: the parent's threads and jobs are not here."""
+        threads, queues, processes, own_process = self._arguments
+        fork.keep(dict(vars(self)))
+        Worker.__init__(self, self._queue, threads=threads, queues=queues, processes=processes, own_process=own_process)
 
     # -- the public interface ---------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ OWN = {
         "backup.py": "a server is backed up by its own program",
         "doctor/environment_checks.py": "only a file has a disk, a file system and an SQLite library around it",
         "doctor/file_checks.py": "only a file can be damaged by itself",
+        "file_guard.py": "a server keeps its own locks",
         "file_identity.py": "a file is identified by its inode, and leaves a log behind",
         "foreign_clocks.py": "a server has one clock for all",
         "group_commit.py": "a server commits several connections together by itself",

@@ -13,12 +13,13 @@ from weakref import WeakSet
 import psycopg
 from psycopg.rows import TupleRow
 
+from ... import fork
 from ...clock import Clock, time
 from ...model.errors import StoreFailed, StoreMissing, StoreReplaced, StoreUnreachable
 from .dsn import Address
 from .errors import Conflict, ErrorTranslator, connect_error_text
 from .identity import TABLE, DatabaseIdentity, Identity
-from .raw_connection import RawConnection, close_connections, connect
+from .raw_connection import RawConnection, close_connections, connect, drop_connection
 from .schema import make_ready
 from .session import Session
 
@@ -27,6 +28,7 @@ _TRIES = 8
 _SAME_CLOCK = 0.05
 """Seconds: below this, the measured difference of two clocks is the time of the round trip."""
 NOW = "SELECT extract(epoch FROM clock_timestamp())::double precision"
+_FORKED = "this process was forked inside the transaction, which belongs to its parent"
 _BEGIN = f"BEGIN ISOLATION LEVEL READ COMMITTED; {NOW}, {TABLE}"
 _BEGIN_READING = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {NOW}, {TABLE}"
 
@@ -56,10 +58,25 @@ class Connections:
         self._synchronous = synchronous
         self._local = _Local()
         self._all: WeakSet[RawConnection] = WeakSet()
+        self._raws: set[psycopg.Connection[TupleRow]] = set()
+        """The same connections, also of threads that do not exist any more in a forked process."""
+        self._forks = 0
+        """The number of forks that led from the process that opened the store to this one."""
         self._guard = threading.Lock()
         self._translate_errors = ErrorTranslator(self.where)
         self._skew = 0.0
         self.identity = DatabaseIdentity(make_ready(address, synchronous, create=create))
+        fork.register(self)
+
+    def after_fork(self) -> None:
+        """Drop the parent's connections, in the child: both would talk to the server on the same socket."""
+        self._forks += 1
+        self._guard = threading.Lock()
+        for raw in self._raws:
+            drop_connection(raw)
+        self._all, self._raws = WeakSet(), set()
+        self._local = _Local()
+        self.identity.after_fork()
 
     # -- time -------------------------------------------------------------------------------------
 
@@ -111,11 +128,16 @@ class Connections:
             if inner:
                 connection.execute_raw(f"SAVEPOINT {part}")
                 connection.parts += 1
+        forks = self._forks
         try:
             yield connection.session
+            if forks != self._forks:
+                raise StoreFailed(self.where, _FORKED)  # noqa: TRY301
             with self._translate_errors:
                 connection.execute_raw(f"RELEASE {part}" if inner else "COMMIT")
         except BaseException:
+            if forks != self._forks:
+                raise
             with self._translate_errors, suppress(psycopg.OperationalError):
                 # The server rolls back a transaction whose connection breaks, or is thrown away.
                 if connection.accepts_statements:
@@ -126,7 +148,7 @@ class Connections:
         finally:
             if inner:
                 connection.parts -= 1
-            else:
+            elif forks == self._forks:
                 self._end(connection)
         if not inner:
             waiting, connection.after_commit = connection.after_commit, {}
@@ -148,13 +170,15 @@ class Connections:
                 yield inner.session
                 return
             connection = self._begin(_BEGIN_READING)
+            forks = self._forks
             try:
                 yield connection.session
             finally:
-                with suppress(psycopg.OperationalError):
-                    if connection.accepts_statements:
-                        connection.execute_raw("COMMIT")
-                self._end(connection)
+                if forks == self._forks:
+                    with suppress(psycopg.OperationalError):
+                        if connection.accepts_statements:
+                            connection.execute_raw("COMMIT")
+                    self._end(connection)
 
     def retry_on_conflict(self, action: Callable[[], T]) -> T:
         """Run the action, and retry it while it conflicts with other transactions.
@@ -303,7 +327,8 @@ class Connections:
         if seen.table is None:
             raise StoreMissing(self.where, "no longer holds a queue")
         # Another queue may be of another version of jobdeck: it is checked as a newly opened one.
-        return RawConnection(raw, self.identity.observe(seen, lambda: make_ready(self.address, self._synchronous)), seen.table)
+        generation = self.identity.observe(seen, lambda: make_ready(self.address, self._synchronous))
+        return RawConnection(raw, generation, seen.table, self._raws)
 
     def close(self) -> None:
         """Close the connections of all threads. Threads that still use one get a `StoreFailed`."""

@@ -42,6 +42,11 @@ class DatabaseIdentity:
         """Called, on the thread that notices it, when another queue is there."""
         self._guard = threading.Lock()
 
+    def after_fork(self) -> None:
+        """Replace the lock, which a thread of the parent may have held, and forget the parent's listeners."""
+        self._guard = threading.Lock()
+        self.on_change = set()
+
     def observe(self, seen: Identity, make_ready: Callable[[], object]) -> int:
         """Record the queue that a new connection sees, after preparing it if it is another one; return its generation."""
         with self._guard:

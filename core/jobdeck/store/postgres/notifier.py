@@ -18,10 +18,11 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 import psycopg
 from psycopg.rows import TupleRow
 
+from ... import fork
 from ...model.errors import StoreError
 from ..notifier import RequestHandler
 from .connection import Connections
-from .raw_connection import connect
+from .raw_connection import connect, drop_connection
 
 _LISTEN = "DO $$ BEGIN EXECUTE format('LISTEN %I', 'jobdeck_' || 'jobdeck_meta'::regclass::oid); END $$"
 _NOTIFY = "SELECT pg_notify('jobdeck_' || 'jobdeck_meta'::regclass::oid, '')"
@@ -85,6 +86,13 @@ class _Listener:
         self._wake = wake
         self._stop = stop
         self._raw: psycopg.Connection[TupleRow] | None = None
+        fork.register(self)
+
+    def after_fork(self) -> None:
+        """Drop the parent's connection, in the child: it has no thread that listens."""
+        if self._raw is not None:
+            drop_connection(self._raw)
+            self._raw = None
 
     def connect(self) -> bool:
         """Listen; return `False` if the server is unreachable."""

@@ -14,6 +14,7 @@ from psycopg import RawCursor
 from psycopg.pq import PipelineStatus, TransactionStatus
 from psycopg.rows import TupleRow, tuple_row
 
+from ... import fork
 from ...clock import time
 from ...model.errors import StoreRefused
 from . import type_adapters as texts
@@ -65,8 +66,11 @@ def _set_up(raw: psycopg.Connection[TupleRow], synchronous: str) -> None:
 class RawConnection:
     """A thread's connection, closed when the thread releases it."""
 
-    def __init__(self, raw: psycopg.Connection[TupleRow], generation: int, table: int) -> None:
+    def __init__(self, raw: psycopg.Connection[TupleRow], generation: int, table: int, everyone: set[Any]) -> None:
         self.raw = raw
+        everyone.add(raw)
+        self._everyone = everyone
+        self._process = os.getpid()
         self.generation = generation
         """The number of the queue that it was opened on; see `Store.generation`."""
         self.table = table
@@ -95,8 +99,11 @@ class RawConnection:
         return found.transaction_status in _BETWEEN_STATEMENTS and found.pipeline_status == PipelineStatus.OFF
 
     def __del__(self) -> None:
-        with suppress(Exception):
-            self.raw.close()
+        # All other threads end in a forked process; a close would end the parent's session.
+        if os.getpid() == self._process:
+            self._everyone.discard(self.raw)
+            with suppress(Exception):
+                self.raw.close()
 
     def abort(self) -> None:
         """Break the connection, by another thread: a call that waits for the server fails."""
@@ -106,6 +113,13 @@ class RawConnection:
     def execute_raw(self, statement: str) -> psycopg.Cursor[TupleRow]:
         """Run statements without values in one round trip."""
         return self.raw.execute(cast("Any", statement), prepare=False)
+
+
+def drop_connection(raw: psycopg.Connection[TupleRow]) -> None:
+    """Drop a connection of the parent, in a forked process: close the descriptor, and say nothing to the server."""
+    with suppress(psycopg.Error, OSError):
+        os.close(raw.pgconn.socket)
+    fork.keep(raw)
 
 
 def close_connections(connections: Iterable[psycopg.Connection[TupleRow]]) -> None:

@@ -47,7 +47,6 @@ class SqliteStore(Store):
         Raises:
             StoreRefused: the file is not a database, damaged, read-only, another program's or newer.
         """
-        self._path = path
         self._clock = clock or SystemClock()
         self._random = random or Random()
         self._file = Connections(path, self._clock, synchronous, adopt=adopt)
@@ -84,4 +83,4 @@ class SqliteStore(Store):
     def _make_maintenance(self) -> SqliteMaintenance:
         from .maintenance import SqliteMaintenance
 
-        return SqliteMaintenance(self._file, self._backend, self._path, self._clock)
+        return SqliteMaintenance(self._file, self._backend, self._clock)

@@ -2,22 +2,72 @@
 
 from __future__ import annotations
 
+import random
+import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from weakref import WeakSet
 
 import apsw
 
-from ...clock import Clock
+from ... import fork
+from ...clock import Clock, time
+from ...logs import get_logger
 from ...model.errors import StoreFailed, StoreMissing, StoreReplaced
-from .errors import ErrorTranslator
-from .file_identity import DatabaseIdentity
+from . import file_guard
+from .errors import BUSY_TIMEOUT, ErrorTranslator
+from .file_identity import DatabaseIdentity, LogState, fold, resolve
 from .lock_wait import LockWaits
 from .raw_connection import close_connection, connect
 from .schema import make_ready
 from .wal import LOG_KEPT, file_size, wal_path
+
+logger = get_logger("jobdeck.store")
+
+_LOSSES = {
+    LogState.EMPTIED: "log was emptied while it was open",
+    LogState.REPLACED: "log was deleted while it was open, and other programs have started another one",
+}
+"""What was done to the log, if that loses what only it held."""
+_STILL_OPEN = "its -wal or -shm was deleted, and a connection of this program still has the deleted one open; close that"
+_SECOND_LIBRARY = (
+    "a transaction of sqlite3 in this process stayed open on it, and the locks of two SQLite libraries do not hold against each"
+    " other inside a process; run your statements in Queue.transaction()"
+)
+_FORKED = "this process was forked inside the transaction, which belongs to its parent"
+_LOCK_LOST = (
+    "something in this process closed the file's -shm, or wrote to the file with another SQLite library, during a transaction,"
+    " which was rolled back; use Queue.transaction() for your own statements"
+)
+
+
+_guard = threading.RLock()
+_stores: WeakSet[Connections] = WeakSet()
+"""The connections of all queues that this process has open: those to one file must be reopened together."""
+
+
+def _drop(connections: Iterable[apsw.Connection], *, close: bool) -> None:
+    """Close a parent's connections, or keep them as they are for ever."""
+    for connection in connections:
+        try:
+            if close:
+                connection.close(force=True)
+                continue
+        except apsw.Error:
+            pass  # another thread of the parent was just using it
+        fork.keep(connection)
+
+
+def _in_transaction(connection: apsw.Connection) -> bool:
+    """Return whether the connection has an open transaction, or may have one."""
+    try:
+        return connection.in_transaction
+    except apsw.ConnectionClosedError:
+        return False
+    except apsw.Error:
+        return True
 
 
 class _Local(threading.local):
@@ -43,22 +93,54 @@ class Connections:
     def __init__(self, path: Path, clock: Clock, synchronous: str, *, adopt: bool = False) -> None:
         self.where = str(path)
         # A thread may open its connection after the program has changed its working folder.
-        self._path = path.absolute()
+        self._given = path.absolute()
+        self.path = resolve(self._given)
+        """The file, without symlinks: SQLite keeps the log beside this one."""
         self._clock = clock
         self._adopt = adopt
         self._synchronous = synchronous
         self._local = _Local()
         self._all: WeakSet[apsw.Connection] = WeakSet()
-        self._guard = threading.RLock()
+        self._forks = 0
+        """The number of forks that led from the process that opened the store to this one."""
+        self._guard = _guard
         self._closed = False
         self._opening = self._generation = 0
+        self._loss: str | None = None
         self._waiting: dict[int, float] = {}
         self.lock_waits = LockWaits()
-        self._identity = DatabaseIdentity(self._path, self.where)
+        self._file_guard: file_guard.FileGuard | None = None
+        self._identity = DatabaseIdentity(self._given, self.where)
         self._translate_errors = ErrorTranslator(self.where)
         with self._translate_errors:
-            make_ready(self._path, self.where, clock, adopt=adopt)
-        self._identity.accept()
+            make_ready(self.path, self.where, clock, adopt=adopt)
+        self._identity.accept(self.path)
+        _stores.add(self)
+        fork.register(self)
+
+    def after_fork(self) -> None:
+        """Drop the parent's connections, in the child.
+
+        SQLite shares what it knows about a file among all connections of a process, and a copy of it says that this process has
+        locks which only the parent has. So the copies are closed. None of them checkpoints, and the index, which the end of an
+        open transaction may change, is detached from the parent's meanwhile.
+        """
+        self._forks += 1
+        global _guard
+        if self._guard is _guard:
+            _guard = threading.RLock()
+        self._guard = _guard
+        inherited = list(self._all)
+        if any(map(_in_transaction, inherited)):
+            with file_guard.detached_index(self.path) as detached:
+                _drop(inherited, close=detached)
+        else:
+            _drop(inherited, close=True)
+        self._all = WeakSet()
+        self._local = _Local()
+        self._waiting = {}
+        self._file_guard = None
+        self._identity.forget_siblings()
 
     def get(self) -> apsw.Connection:
         """Return this thread's connection."""
@@ -66,8 +148,10 @@ class Connections:
         if found is None:
             with self._guard:  # a connection that is opened during the close, or a change of files, must not outlive it
                 opening, generation = self._opening, self._generation
+                if self._file_guard is None:
+                    self._file_guard = file_guard.acquire(self.path)
             found = connect(
-                self._path,
+                self.path,
                 ended=lambda: self._closed,
                 wait_started=self._wait_started,
                 waits=self.lock_waits,
@@ -81,11 +165,16 @@ class Connections:
             # A busy queue writes the same pages many times: the less often they are checkpointed, the better.
             found.execute("PRAGMA wal_autocheckpoint = 4000")  # pages: 16 MB
             found.execute("PRAGMA cache_size = -4000")  # KiB
+            found.execute("PRAGMA schema_version").fetchall()  # opens the log's index
             with self._guard:
                 if self._closed:
                     found.close()
                     raise StoreFailed(self.where, "it was closed")
-                self._identity.record_siblings()
+                if not self._identity.record_siblings():
+                    found.close()
+                    raise StoreFailed(self.where, _STILL_OPEN)
+                if self._file_guard is not None:
+                    self._file_guard.relock()
                 self._local.connection, self._local.opening, self._local.generation = found, opening, generation
                 self._all.add(found)
         return found
@@ -115,7 +204,7 @@ class Connections:
     def is_file(self, path: Path) -> bool:
         """Return whether the path names this database."""
         try:
-            return path.samefile(self._path)
+            return path.samefile(self.path)
         except OSError:
             return False
 
@@ -134,7 +223,7 @@ class Connections:
             StoreMissing: the file is missing.
             StoreReplaced: the file is another one than at the last call; raised once in each thread.
         """
-        if not self._closed and not self._identity.is_current(writing=writing):
+        if not self._closed and not self._identity.is_unchanged(self._file_guard, writing=writing):
             with self._guard:
                 self._follow()
         found = self._local.connection
@@ -145,18 +234,34 @@ class Connections:
             close_connection(found)
             self._local.generation = self._generation
             if replaced:
-                raise StoreReplaced(self.where)
+                raise StoreReplaced(self.where, self._loss)
         return self.get()
+
+    def check(self) -> None:
+        """Open the current file and log, if they are others than before. Raises as every transaction does."""
+        with self._translate_errors:
+            if self._inside() is None:
+                self._current()
 
     def _follow(self) -> None:
         """Open the current file in place of the one that was open."""
         if self._identity.is_current():
-            return  # another thread was faster
+            state = self._identity.log_state(self._file_guard)
+            if state is not LogState.CURRENT:  # otherwise another thread was faster
+                self._reopen_log(state)
+            return
+        self._loss = None
+        self._release_guard()
         problem = self._identity.problem
         self._identity.abandon(self._unused(), at_last=problem is None)
         if problem is not None:
             raise StoreMissing(self.where, problem)
         self._reopen(create=False)
+
+    def _release_guard(self) -> None:
+        if self._file_guard is not None:
+            file_guard.release(self._file_guard)
+            self._file_guard = None
 
     def _reopen(self, *, create: bool) -> None:
         if self._identity.is_original:
@@ -164,10 +269,63 @@ class Connections:
             for connection in list(self._all):
                 close_connection(connection)
             self._all.clear()
-        make_ready(self._path, self.where, self._clock, adopt=self._adopt, create=create)
+        self.path = resolve(self._given)
+        make_ready(self.path, self.where, self._clock, adopt=self._adopt, create=create)
         self._opening += 1
-        if not self._identity.accept():
+        if not self._identity.accept(self.path):
             self._generation += 1
+
+    def _reopen_log(self, state: LogState) -> None:
+        """Open the log and the index anew, after they were deleted, replaced or truncated; save what the old log holds.
+
+        Raises:
+            StoreFailed: what the deleted log holds cannot be saved now, because the file is in use.
+        """
+        if state is LogState.DELETED and not any(map(fold, self._idle())):
+            raise StoreFailed(self.where, f"its log {self.path.name}-wal was deleted, and what it holds cannot be saved now")
+        self._loss = _LOSSES.get(state)
+        if self._loss is not None:
+            logger.error("%s", StoreReplaced(self.where, self._loss))
+        if state is LogState.EMPTIED and self._file_guard is not None:
+            self._file_guard.clear_index()
+        # Within a process, SQLite shares the index among all connections to the file, including new ones.
+        for each in [each for each in _stores if each.path == self.path]:
+            each._loss = self._loss
+            each._close_all()
+            each._identity.forget_siblings()
+            each._opening += 1
+            each._generation += self._loss is not None
+
+    def _close_all(self) -> None:
+        for connection in list(self._all):
+            close_connection(connection)
+        self._all.clear()
+        self._release_guard()
+
+    def _idle(self) -> Iterator[apsw.Connection]:
+        """Return the connections without an open transaction, this thread's first."""
+        own = self._unused()
+        for connection in ([] if own is None else [own]) + [each for each in self._all if each is not own]:
+            with suppress(apsw.Error):
+                if not connection.in_transaction:
+                    yield connection
+
+    def _confirm_log(self, connection: apsw.Connection) -> None:
+        """Make sure that what was just committed is not in a log that was deleted meanwhile.
+
+        Raises:
+            StoreFailed: it may be.
+        """
+        if self._file_guard is not None and self._file_guard.has_files(self._identity.unchanged_since):
+            return
+        state = self._identity.log_state()
+        if state is LogState.CURRENT or not self._identity.is_current():
+            return
+        with self._guard:
+            if state is LogState.DELETED and fold(connection):
+                self._reopen_log(LogState.RENEWED)
+                return
+        raise StoreFailed(self.where, f"its log {self.path.name}-wal or -shm was deleted during a change, which may be lost")
 
     def _unused(self) -> apsw.Connection | None:
         """Return this thread's connection to the old file, if it has one without an open transaction."""
@@ -182,17 +340,20 @@ class Connections:
         self._closed = True
         with self._guard:
             fold = self._identity.is_current()
+            self._release_guard()
             for connection in list(self._all):
                 close_connection(connection, fold=fold)
-            if fold and not self._all and file_size(wal_path(self._path)):
+            if fold and not self._all and file_size(wal_path(self.path)):
                 self._fold()
             self._all.clear()
             self._local = _Local()
+            _stores.discard(self)
+        file_guard.close_unused()
 
     def _fold(self) -> None:
         """Checkpoint the log that finished threads have left, by opening a connection and closing it as the last one."""
         with suppress(apsw.Error):
-            last = connect(self._path, ended=lambda: True)
+            last = connect(self.path, ended=lambda: True)
             try:
                 last.execute("SELECT count(*) FROM sqlite_schema").fetchall()
             finally:
@@ -222,13 +383,46 @@ class Connections:
         action()
 
     def _begin(self, statement: str, *, writing: bool = False) -> apsw.Connection:
-        connection = self._current(writing=writing)
+        fork.enter()
         try:
-            connection.execute(statement)
-        finally:
-            if self._waiting and (since := self._waiting.pop(threading.get_ident(), None)) is not None:
-                self.lock_waits.record(since)
+            connection = self._current(writing=writing)
+            try:
+                connection.execute(statement)
+            finally:
+                if self._waiting and (since := self._waiting.pop(threading.get_ident(), None)) is not None:
+                    self.lock_waits.record(since)
+        except BaseException:
+            fork.leave()
+            raise
         return connection
+
+    def _begin_writing(self) -> apsw.Connection:
+        """Begin a write transaction, once no other library of this process writes."""
+        until = None
+        while True:
+            guard = self._file_guard
+            if guard is None or not guard.sqlite3_writes():
+                connection = self._begin("BEGIN IMMEDIATE", writing=True)
+                try:
+                    if self._is_alone():
+                        return connection
+                    connection.execute("ROLLBACK")
+                except BaseException:
+                    fork.leave()
+                    raise
+                fork.leave()
+            until = until or time.monotonic() + BUSY_TIMEOUT
+            if self._closed or time.monotonic() > until:
+                raise StoreFailed(self.where, _SECOND_LIBRARY)
+            time.sleep(random.uniform(0.001, 0.01))
+
+    def _is_alone(self) -> bool:
+        """Return whether no other library of this process writes, inside a write transaction."""
+        guard = self._file_guard
+        if guard is None or (guard.locked and "_sqlite3" not in sys.modules):
+            return True
+        guard.relock()
+        return guard.exclude_sqlite3()
 
     @contextmanager
     def urgent(self) -> Iterator[None]:
@@ -249,12 +443,22 @@ class Connections:
             inner = self._inside()
             if inner is not None:
                 inner.execute("SAVEPOINT part")
-            connection = inner or self._begin("BEGIN IMMEDIATE", writing=True)
+            connection = inner or self._begin_writing()
+        guard = None if inner else self._file_guard
+        forks = self._forks
         try:
+            commits = guard and guard.commits()
             yield connection
+            if forks != self._forks:
+                raise StoreFailed(self.where, _FORKED)  # noqa: TRY301
             with self._translate_errors:
+                # A transaction that SQLite has rolled back by itself has no lock, and must not take it again.
+                if guard and connection.in_transaction and not guard.still_writes(commits or b""):
+                    raise StoreFailed(self.where, _LOCK_LOST)  # noqa: TRY301
                 connection.execute("RELEASE part" if inner else "COMMIT")
         except BaseException:
+            if forks != self._forks:
+                raise
             with self._translate_errors:
                 # SQLite may have rolled back by itself (disk full, input/output error).
                 if connection.in_transaction:
@@ -262,7 +466,11 @@ class Connections:
             if not inner:
                 self._local.after_commit = None
             raise
+        finally:
+            if not inner:
+                fork.leave()
         if not inner:
+            self._confirm_log(connection)
             waiting, self._local.after_commit = self._local.after_commit, None
             for action in waiting or ():
                 action()
@@ -281,10 +489,14 @@ class Connections:
                 yield inner
                 return
             connection = self._begin("BEGIN")
+            forks = self._forks
             try:
                 yield connection
             finally:
-                if connection.in_transaction:
-                    connection.execute("COMMIT")
-                if self._waiting:
-                    self._waiting.pop(threading.get_ident(), None)
+                try:
+                    if forks == self._forks and connection.in_transaction:
+                        connection.execute("COMMIT")
+                finally:
+                    fork.leave()
+                    if self._waiting:
+                        self._waiting.pop(threading.get_ident(), None)

@@ -107,7 +107,8 @@ class Enqueuer:
 
     def enqueue_in(self, connection: object, jobs: Sequence[NewJob]) -> list[Job]:
         """See `base.Enqueuer.enqueue_in`."""
-        return self._insert_all(caller_connection(connection, self._connections), jobs)
+        with caller_connection(connection, self._connections) as own:
+            return self._insert_all(own, jobs)
 
     def _insert_all(self, connection: apsw.Connection, jobs: Sequence[NewJob], batch: int | None = None) -> list[Job]:
         """Insert the jobs through this connection, in its open transaction."""

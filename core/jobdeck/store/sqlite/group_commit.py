@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
+from ... import fork
 from ...model.errors import JobdeckError
 
 Request = TypeVar("Request")
@@ -44,6 +45,11 @@ class GroupCommit(Generic[Request, Result]):
         """
         self._write = write
         self._interrupted = interrupted
+        self.after_fork()
+        fork.register(self)
+
+    def after_fork(self) -> None:
+        """Forget the requests of the parent's threads, which the parent writes."""
         self._guard = threading.Lock()
         self._waiting: list[_Pending[Request, Result]] = []
         self._leader: _Pending[Request, Result] | None = None

@@ -26,10 +26,9 @@ from .wal import checkpoint
 class SqliteMaintenance(StoreMaintenance):
     """Maintains one file."""
 
-    def __init__(self, connections: Connections, backend: Backend, path: Path, clock: Clock) -> None:
+    def __init__(self, connections: Connections, backend: Backend, clock: Clock) -> None:
         self._connections = connections
         self._backend = backend
-        self._path = path.absolute()
         self._clock = clock
 
     def prune_jobs(self, rule: RetentionRule, limit: int = 500) -> int:
@@ -47,11 +46,13 @@ class SqliteMaintenance(StoreMaintenance):
             connection.execute("DELETE FROM jobdeck_counts WHERE n = 0")
 
     def checkpoint(self, limit: int) -> WalState:
+        self._connections.check()
         with ErrorTranslator(self._connections.where):
-            return checkpoint(self._path, limit)
+            return checkpoint(self._connections.path, limit)
 
     def backup(self, path: Path, *, force: bool = False, progress: Progress | None = None) -> Backup:
-        return write_backup(self._path, path, force=force, progress=progress)
+        self._connections.check()
+        return write_backup(self._connections.path, path, force=force, progress=progress)
 
     def repair_rows(self) -> Sequence[DamagedRow]:
         try:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
-from weakref import WeakValueDictionary
 
 import apsw
 
+from ... import fork
 from ...clock import time
 from ..filesystem import create_private_file
 from .errors import BUSY_TIMEOUT
@@ -20,21 +18,6 @@ from .row_sql import is_utf8
 
 _CLOSE_TRIES = 200
 """Tries of 5 ms each to interrupt another thread's statement before a close."""
-
-_open: WeakValueDictionary[int, apsw.Connection] = WeakValueDictionary()
-_forking: dict[int, list[apsw.Connection | None]] = {}
-"""The connections of all threads, for each thread that forks, while it does so; in the child, for ever.
-
-The interpreter destroys the state of all other threads in the child. That would close their connections, which may wait for
-ever for a lock of SQLite that one of them held at the moment of the fork.
-"""
-
-
-def _before_fork() -> None:
-    _forking[threading.get_ident()] = [reference() for reference in _open.valuerefs()]
-
-
-os.register_at_fork(before=_before_fork, after_in_parent=lambda: _forking.pop(threading.get_ident(), None))
 
 
 def connect(
@@ -62,7 +45,7 @@ def connect(
             create_private_file(path)  # its log and index get the same permissions from SQLite
     flags = apsw.SQLITE_OPEN_READWRITE | (apsw.SQLITE_OPEN_CREATE if create else 0)
     connection = apsw.Connection(str(path), flags=flags, statementcachesize=256)
-    _open[id(connection)] = connection
+    fork.hold(connection)
     waiting_from = 0.0
     pause = (waits or LockWaits()).pause
 
@@ -74,7 +57,9 @@ def connect(
             wait_started(now)
         elif now - waiting_from > BUSY_TIMEOUT or ended():
             return False
+        fork.pause()
         time.sleep(pause(now - waiting_from, urgent=urgent()))
+        fork.resume()
         return True
 
     connection.set_busy_handler(busy)

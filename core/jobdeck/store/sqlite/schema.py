@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+from contextlib import closing
 from pathlib import Path
 
 import apsw
@@ -12,9 +13,10 @@ from ...clock import Clock, time
 from ...model.errors import StoreRefused
 from ..notifier import SocketNotifier
 from .errors import BUSY_TIMEOUT
+from .file_guard import guarded
 from .file_identity import wait_for_foreign_wal
 from .raw_connection import connect
-from .wal import file_size, wal_path
+from .wal import file_size, index_path, wal_path
 
 _MAGIC = b"SQLite format 3\0"
 _SILENT = 60.0
@@ -25,23 +27,23 @@ def make_ready(path: Path, where: str, clock: Clock, *, adopt: bool, create: boo
     """Check the file, migrate its schema, record the boot. A refused file is left unchanged to the last byte."""
     check_file(path, where)
     wait_for_foreign_wal(path, SocketNotifier(path).notify)
-    log, index = wal_path(path), path.with_name(path.name + "-shm")
+    log, index = wal_path(path), index_path(path)
     # The last connection to close checkpoints a log that a killed process left behind.
     fresh, left_behind = not log.exists(), file_size(log) > 0
     refused = True
-    connection = connect(path, create=create)
     try:
-        _migrate(connection, where, adopt=adopt)
-        _record_boot(connection, clock)
+        with guarded(path), closing(connect(path, create=create)) as connection:
+            try:
+                _migrate(connection, where, adopt=adopt)
+                _record_boot(connection, clock)
+            except BaseException as error:
+                if left_behind:
+                    connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+                if isinstance(error, UnicodeDecodeError):  # the name of a table
+                    raise StoreRefused(where, "is a damaged SQLite database; restore it from a backup") from error
+                raise
         refused = False
-    except BaseException as error:
-        if left_behind:
-            connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
-        if isinstance(error, UnicodeDecodeError):  # the name of a table
-            raise StoreRefused(where, "is a damaged SQLite database; restore it from a backup") from error
-        raise
     finally:
-        connection.close()
         if refused and fresh and log.exists() and not file_size(log):
             log.unlink()
             index.unlink(missing_ok=True)
@@ -53,6 +55,8 @@ def check_file(path: Path, where: str) -> None:
         raise StoreRefused(repr(where), "is not a valid file name")
     if path.name == ":memory:":
         raise StoreRefused(where, "would be lost when the process exits; give the queue a file")
+    if path.is_symlink():  # the path has none left that lead anywhere
+        raise StoreRefused(where, "is a symbolic link that leads to itself")
     if path.is_dir():
         raise StoreRefused(where, "is a folder, not a database")
     if not path.exists():

@@ -33,10 +33,15 @@ def wal_path(path: Path) -> Path:
     return path.with_name(path.name + "-wal")
 
 
-def file_size(path: Path) -> int:
+def index_path(path: Path) -> Path:
+    """Return the path of the index of a database file's log."""
+    return path.with_name(path.name + "-shm")
+
+
+def file_size(path: Path | str) -> int:
     """Return the bytes of a file; 0 if it does not exist."""
     try:
-        return path.stat().st_size
+        return Path(path).stat().st_size
     except OSError:
         return 0
 

@@ -15,7 +15,7 @@ from ....settings import Settings
 from ...doctor import UNCHECKED, is_damaged
 from ...notifier import SocketNotifier
 from ..errors import ErrorTranslator
-from ..file_identity import wait_for_foreign_wal
+from ..file_identity import resolve, wait_for_foreign_wal
 from ..raw_connection import connect
 from ..schema import check_file, newest_schema, schema_of
 from ..wal import file_size, wal_path
@@ -27,7 +27,7 @@ from .file_checks import FRAME, SOUND
 
 def run_checks(path: Path, settings: Settings, clock: Clock, *, full: bool) -> Sequence[Finding]:
     """Check the file. Every problem is a finding, never an error."""
-    context = CheckContext(path.absolute(), settings, clock, full)
+    context = CheckContext(resolve(path), settings, clock, full)
     findings: list[Finding] = []
     if "\0" not in str(path) and not path.exists():
         text = f"The database {path} does not exist."
@@ -41,7 +41,7 @@ def run_checks(path: Path, settings: Settings, clock: Clock, *, full: bool) -> S
 
 
 def _inside(path: Path, context: CheckContext) -> Iterator[Finding]:
-    check_file(path, str(path))
+    check_file(context.path, str(path))
     if not wait_for_foreign_wal(context.path, SocketNotifier(context.path).notify):
         text = "A program still has another database open that was at this path before, and its log is beside this one."
         yield Finding("database", Severity.PROBLEM, text, "End that program before anything is written here.")
