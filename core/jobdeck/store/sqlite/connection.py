@@ -245,6 +245,8 @@ class Connections:
 
     def _follow(self) -> None:
         """Open the current file in place of the one that was open."""
+        if self._closed:
+            return  # the close has checked in the log, and deleted it; the connection says that it was closed
         if self._identity.is_current():
             state = self._identity.log_state(self._file_guard)
             if state is not LogState.CURRENT:  # otherwise another thread was faster
@@ -322,6 +324,8 @@ class Connections:
         if state is LogState.CURRENT or not self._identity.is_current():
             return
         with self._guard:
+            if self._closed:
+                return  # after the commit, by another thread: that has saved it
             if state is LogState.DELETED and fold(connection):
                 self._reopen_log(LogState.RENEWED)
                 return

@@ -62,7 +62,7 @@ and the size of the header's two copies."""
 _FLOCK = struct.Struct("@hhqqi4x")
 """`struct flock` with 64-bit offsets."""
 _FINE, _COARSE = 50_000_000, 3_000_000_000
-"""Nanoseconds, more than the resolution of a folder's modification time: of most file systems, of some old ones."""
+"""Nanoseconds, more than the resolution of the time of a change: of most file systems, of some old ones."""
 AVAILABLE = sys.platform == "linux" and sys.maxsize > 1 << 32
 """Whether this system has locks that belong to an open file, and the module knows how to ask for them."""
 
@@ -135,14 +135,14 @@ class FileGuard:
             self._log = None
 
     def folder_time(self) -> int | None:
-        """Return the folder's modification time in nanoseconds, if every later change of its entries will change that.
+        """Return the time of the folder's last change in nanoseconds, if every later change will give another one.
 
-        As long as it stays the same, no file in the folder was created, deleted, renamed or replaced. `None` just after a
-        change: another one may get the same time.
+        As long as it stays the same, no file in the folder was created, deleted, renamed or replaced; unlike the modification
+        time, no program can set it. `None` just after a change: another one may get the same time.
         """
         now = time.time_ns()
         try:
-            changed = os.fstat(self._folder).st_mtime_ns
+            changed = os.fstat(self._folder).st_ctime_ns
         except OSError:  # another thread has closed the store
             return None
         return changed if now - changed > (_FINE if changed % 1_000_000_000 else _COARSE) else None
@@ -155,7 +155,7 @@ class FileGuard:
         try:
             # A byte of each costs a third of its `fstat`.
             return bool(
-                os.fstat(self._folder).st_mtime_ns == since
+                os.fstat(self._folder).st_ctime_ns == since
                 and os.pread(self._file, 1, 0)
                 and os.pread(index, 1, self._index_size - 1)
                 and (os.pread(log, 1, 0) or not self._frames())
@@ -169,7 +169,7 @@ class FileGuard:
         if log is None or index is None:
             return False
         try:
-            return os.fstat(self._folder).st_mtime_ns == since or bool(os.fstat(log).st_nlink and os.fstat(index).st_nlink)
+            return os.fstat(self._folder).st_ctime_ns == since or bool(os.fstat(log).st_nlink and os.fstat(index).st_nlink)
         except OSError:  # another thread has closed the store
             return False
 

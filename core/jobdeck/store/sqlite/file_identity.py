@@ -5,8 +5,8 @@ not notice. Worse, it finds the log and the log's index by name: it would mistak
 one at the same path, and corrupt the new one. So:
 
 - each transaction first checks that the path still names the open file, and that its log and index are those that were opened;
-  a write transaction checks the log and index again after its commit. As long as the folder's modification time has not
-  changed, its files are the same (one `fstat`); only otherwise each is looked at (three `stat`);
+  a write transaction checks the log and index again after its commit. As long as the folder has not changed, by its
+  `ctime`, its files are the same (one `fstat`); only otherwise each is looked at (three `stat`);
 - the rest of the log is checkpointed into the old file, wherever it is now, and then its log and index are removed from the
   path. They are removed only if they are the same files that were opened;
 - connections to the old file are closed without the cleanup that SQLite does by name (see `Connections`).
