@@ -46,14 +46,17 @@ def die() -> None:
 PROGRAM = """
 import signal, sys, threading
 import tasks
-from jobdeck import Queue, Worker
+from jobdeck import CrashGuard, Queue, Worker
 asked = threading.Event()
 signal.signal(signal.SIGTERM, lambda *_: asked.set())
+guard = CrashGuard()
+guard.start()
 with Queue() as queue:
     worker = Worker(queue, threads=int(sys.argv[1]))
     worker.start()
     asked.wait()
     worker.stop()
+guard.close()
 """
 
 Start = Callable[..., "subprocess.Popen[bytes]"]

@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+# Loaded now: a process that has run out of files cannot import what explains it.
+from jobdeck import InvalidFilter, InvalidOption, InvalidSetting, JobdeckError, known_problem
+
 from ..text.sanitize import safe
 
 if TYPE_CHECKING:
@@ -238,8 +241,6 @@ class Subcommand(click.Command):
 
 def report_error(error: Exception) -> int:
     """Print the error as one sentence and return the exit code."""
-    from jobdeck import InvalidFilter, InvalidOption, InvalidSetting, JobdeckError, known_problem
-
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         error.show()
         return 2
