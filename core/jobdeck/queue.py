@@ -224,7 +224,7 @@ class Queue:
 
     @cached_property
     def journal(self) -> Journal:
-        """What people did: `list`, `undo`, `redo`."""
+        """The operations of people and programs: `entries`, `of_job`, `undo`, `redo`."""
         from .journal import Journal
 
         return Journal(self.store, self._actor)

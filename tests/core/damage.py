@@ -199,7 +199,7 @@ READS: dict[str, Callable[[Queue, int], object]] = {
     "prune": lambda queue, _: queue.maintenance.prune(older_than=1e6),
     "doctor": lambda queue, _: queue.maintenance.doctor(),
 }
-"""What people and programs read, each with a job."""
+"""The queries of people and programs, each for one job."""
 
 
 def survives(path: Path | str, job_id: int = 4) -> list[str]:

@@ -1,4 +1,4 @@
-"""What a program does to `logging` silences neither the log of a job nor that of the worker, and ends no thread of it."""
+"""A program's changes to `logging` silence neither the log of a job nor that of the worker, and end no thread of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""However a handler runs, it gets the same arguments and context, and its results, errors and logs are stored alike."""
+"""Handlers get the same arguments and context however they run, and their results, errors and logs are stored alike."""
 
 from __future__ import annotations
 

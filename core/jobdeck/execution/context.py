@@ -68,7 +68,7 @@ class JobContext:
     _stop: threading.Event | None = None
     _on_stop: Callable[[], None] | None = None
     forked = False
-    """Whether this is the copy of the context in a process that the handler has forked."""
+    """`True` in the copy of the context that a process forked by the handler has."""
 
     log: logging.LoggerAdapter[logging.Logger] = logging.LoggerAdapter(get_logger("jobdeck.job", JobLogger), {})
     """A logger whose records, of any level, go to the attempt's log."""

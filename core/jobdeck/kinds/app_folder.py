@@ -14,7 +14,7 @@ OPTIONAL_MODULES = (
     *("_overlapped", "_scproxy", "_winapi", "_wmi", "msvcrt", "nt", "org", "winreg", "winsound"),  # Python itself
     "psycopg_c",
 )
-"""What Python itself, on another system, and the driver for PostgreSQL import if it is installed."""
+"""Optional modules that Python itself (on other systems) and the driver for PostgreSQL import if they are installed."""
 
 
 def reserve_missing(names: Iterable[str]) -> None:

@@ -219,7 +219,7 @@ class Arguments:
 
     @cached_property
     def _holds_secrets(self) -> bool:
-        """Whether an argument is a secret, or contains one, so that no value may appear in an error message."""
+        """Return whether an argument is a secret or contains one, so that no value may appear in an error message."""
         return "Secret" in repr(self._model.__pydantic_core_schema__)
 
     # -- description -------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Where a handler is defined, and whether two handlers are one definition that was loaded twice.
+"""The definition of a handler: its place, and the comparison of two handlers that may be one definition loaded twice.
 
 A module is loaded again by a reload, by a program that is both the main program and imported, or as a file and as a module.
 Its functions are then other objects, of the same name in the same file.
@@ -38,7 +38,7 @@ class Definition:
     execution: object
     """The module's spec, which each import and reload replaces."""
     interactive: bool
-    """Whether it was typed into a notebook or a console, where defining a function again is how it is changed."""
+    """`True` if it was typed into a notebook or a console, where a function is changed by defining it again."""
 
     @classmethod
     def of(cls, handler: Handler) -> Definition:

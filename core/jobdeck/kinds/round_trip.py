@@ -27,9 +27,9 @@ class Difference:
     """The first difference between an argument and what the handler would get."""
 
     path: tuple[str, ...]
-    """Where it is, from the name of the argument inwards."""
+    """Its place, from the name of the argument inwards."""
     problem: str
-    """What is different and what to do about it; the end of a sentence that starts with the name of the argument."""
+    """The difference, and what to do about it: the end of a sentence that starts with the name of the argument."""
 
 
 def find_difference(given: Any, loaded: Any, path: tuple[str, ...]) -> Difference | None:

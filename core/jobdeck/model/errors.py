@@ -117,7 +117,7 @@ class InvalidJournalEntry(JobdeckError):
 
 
 class UndoDataDamaged(JobdeckError):
-    """What the journal keeps to undo an operation has changed in the database, so that it cannot be undone or redone."""
+    """The undo data of an operation was changed in the database, so the operation can be neither undone nor redone."""
 
     def __init__(self, entry_id: int) -> None:
         super().__init__(f"The undo data of journal entry {entry_id} is damaged, so it cannot be undone or redone.")

@@ -31,9 +31,9 @@ class StalledThread:
     thread: str
     """`claimer` or `heartbeat`."""
     since: float
-    """When it last made progress."""
+    """The time of its last progress."""
     error: str | None = None
-    """Why, in one sentence, if it fails again and again; `None` if it does not come round."""
+    """The reason in one sentence if it fails repeatedly; `None` if it hangs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

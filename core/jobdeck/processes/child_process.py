@@ -80,7 +80,7 @@ class ChildProcess:
         self.terminated = False
         """Whether the process gets no more jobs, because it is exiting or has exited."""
         self.is_shut_down = False
-        """Whether the process was asked to exit."""
+        """`True` once the process was asked to exit."""
         self.dead = False
         self.assigned: dict[int, AssignedJob] = {}
         self.may_leave_processes = False
@@ -94,7 +94,7 @@ class ChildProcess:
         """Whether its isolated job was asked to stop."""
         self.tail = ""
         self.served = False
-        """Whether any of its jobs has started and finished."""
+        """`True` once any of its jobs has started and finished."""
         self._free = list(range(SLOTS - 1, -1, -1))
         self._unsent = bytearray()
         self._lines = LineBuffer()

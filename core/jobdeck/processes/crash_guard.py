@@ -22,7 +22,7 @@ _EXIT_TIME = 2.0
 """Seconds that the guarding process gets to exit."""
 
 _notes: IO[bytes] | None = None
-"""Where forked children note their process ids."""
+"""The pipe to which forked children write their process ids."""
 _notes_identity: tuple[int, int] | None = None
 
 

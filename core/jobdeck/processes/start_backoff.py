@@ -16,7 +16,7 @@ class StartBackoff:
     def __init__(self) -> None:
         self._deaths = 0
         self.start_at = 0.0
-        """When the next process may start, on the monotonic clock."""
+        """The time on the monotonic clock from which the next process may start."""
 
     def on_started_job(self) -> None:
         """Note that a process has run a job."""

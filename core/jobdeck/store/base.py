@@ -243,12 +243,12 @@ class Store(ABC):
         self._backend = backend
         self._dialect = dialect
         # Damaged rows are found when a method meets one; the maintenance is made then.
-        self._guard = RowGuard(lambda: self.maintenance.repair_rows())
+        self._row_guard = RowGuard(lambda: self.maintenance.repair_rows())
 
     @cached_property
     def claimer(self) -> Claimer:
         """Claims jobs for workers."""
-        return self._guard.protect(self._make_claimer())
+        return self._row_guard.protect(self._make_claimer())
 
     @abstractmethod
     def _make_claimer(self) -> Claimer: ...
@@ -256,7 +256,7 @@ class Store(ABC):
     @cached_property
     def completer(self) -> Completer:
         """Records the results of attempts."""
-        return self._guard.protect(self._make_completer())
+        return self._row_guard.protect(self._make_completer())
 
     @abstractmethod
     def _make_completer(self) -> Completer: ...
@@ -264,7 +264,7 @@ class Store(ABC):
     @cached_property
     def transitions(self) -> Transitions:
         """Stages, expires and rescues jobs, renews leases, stores progress."""
-        return self._guard.protect(self._make_transitions())
+        return self._row_guard.protect(self._make_transitions())
 
     @abstractmethod
     def _make_transitions(self) -> Transitions: ...
@@ -272,7 +272,7 @@ class Store(ABC):
     @cached_property
     def logs(self) -> Logs:
         """Writes the logs of jobs."""
-        return self._guard.protect(self._make_logs())
+        return self._row_guard.protect(self._make_logs())
 
     @abstractmethod
     def _make_logs(self) -> Logs: ...
@@ -280,7 +280,7 @@ class Store(ABC):
     @cached_property
     def queries(self) -> Queries:
         """Lists and counts jobs, lists queues, gives an overview."""
-        return self._guard.protect(self._make_queries())
+        return self._row_guard.protect(self._make_queries())
 
     @abstractmethod
     def _make_queries(self) -> Queries: ...
@@ -288,7 +288,7 @@ class Store(ABC):
     @cached_property
     def maintenance(self) -> StoreMaintenance:
         """Prunes, checkpoints, backs up and repairs."""
-        return self._guard.protect(self._make_maintenance(), writes=True)
+        return self._row_guard.protect(self._make_maintenance(), writes=True)
 
     @abstractmethod
     def _make_maintenance(self) -> StoreMaintenance: ...
@@ -298,63 +298,63 @@ class Store(ABC):
         """Cancels, retries, reprioritizes, edits and deletes jobs."""
         from .operations.service import Operations
 
-        return self._guard.protect(Operations(self._backend))
+        return self._row_guard.protect(Operations(self._backend))
 
     @cached_property
     def queues(self) -> QueueOperations:
         """Pauses, resumes and limits queues."""
         from .operations.queue_operations import QueueOperations
 
-        return self._guard.protect(QueueOperations(self._backend))
+        return self._row_guard.protect(QueueOperations(self._backend))
 
     @cached_property
     def journal(self) -> SqlJournal:
         """Lists, undoes and redoes operations."""
         from .operations.undo import SqlJournal
 
-        return self._guard.protect(SqlJournal(self._backend))
+        return self._row_guard.protect(SqlJournal(self._backend))
 
     @cached_property
     def schedules(self) -> SqlSchedules:
         """Stores periodic jobs."""
         from .operations.schedules import SqlSchedules
 
-        return self._guard.protect(SqlSchedules(self._backend, self._dialect))
+        return self._row_guard.protect(SqlSchedules(self._backend, self._dialect))
 
     @cached_property
     def workers(self) -> Workers:
         """Keeps the list of workers."""
         from .workers import Workers
 
-        return self._guard.protect(Workers(self._backend))
+        return self._row_guard.protect(Workers(self._backend))
 
     @cached_property
     def reader(self) -> JobReader:
         """Reads single jobs, their attempts, logs and dependencies."""
         from .queries.job_details import JobReader
 
-        return self._guard.protect(JobReader(self._backend))
+        return self._row_guard.protect(JobReader(self._backend))
 
     @cached_property
     def metrics(self) -> SqlMetrics:
         """Aggregates throughput, latencies, depths and failures."""
         from .metrics.sql_metrics import SqlMetrics
 
-        return self._guard.protect(SqlMetrics(self._backend, self._dialect))
+        return self._row_guard.protect(SqlMetrics(self._backend, self._dialect))
 
     @cached_property
     def diagnostics(self) -> SqlDiagnostics:
         """Reads what decides whether a job is claimed."""
         from .queries.diagnostics import SqlDiagnostics
 
-        return self._guard.protect(SqlDiagnostics(self._backend, self._dialect, self.workers))
+        return self._row_guard.protect(SqlDiagnostics(self._backend, self._dialect, self.workers))
 
     @cached_property
     def history(self) -> SqlHistory:
         """Reads runs and events."""
         from .queries.history import SqlHistory
 
-        return self._guard.protect(SqlHistory(self._backend, self._dialect))
+        return self._row_guard.protect(SqlHistory(self._backend, self._dialect))
 
     def close(self) -> None:
         """Close every connection. The store cannot be used afterwards."""

@@ -34,7 +34,7 @@ class DamagedRow:
 
     table: str
     address: tuple[Any, ...]
-    """What finds the row again in the same transaction; see `RowSql.address`."""
+    """The values that find the row again in the same transaction; see `RowSql.address`."""
     noun: str
     name: str
     columns: tuple[str, ...]

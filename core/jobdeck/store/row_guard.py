@@ -17,7 +17,7 @@ logger = get_logger("jobdeck.maintenance")
 T = TypeVar("T")
 
 _SUSPECT = (RowRefused, StoreFailed)
-"""What a database says to a statement that meets a value of another type than the schema has."""
+"""Errors of a database whose statement meets a value of another type than the schema declares."""
 _STEPWISE = ("undo", "redo")
 """Methods of several transactions, the first of which decides what is done: they are not called again."""
 _UNGUARDED = ("enqueue_in",)

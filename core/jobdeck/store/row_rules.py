@@ -1,4 +1,4 @@
-"""What a sound row holds, column by column, in every table: the stores check rows against this, and repair those that differ.
+"""The rules for valid rows, column by column, in every table: the stores check rows against them, and repair those that differ.
 
 The schemas refuse most else already. But a bit flips on the disk, another program writes past the schema, SQLite stores any
 bytes as text, and any number of seconds is a time.
@@ -22,23 +22,23 @@ _IDS = 2**63 - 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ColumnRule:
-    """What a column of a sound row holds."""
+    """The rule for one column of a valid row."""
 
     type: str
     """`text`, `integer`, `real`, `boolean` or `blob`."""
     default: Any
-    """What replaces a value that breaks the rule; a text keeps what can be read of it if it breaks the encoding only."""
+    """The replacement for a value that breaks the rule; a text that breaks only the encoding keeps its readable part."""
     nullable: bool = False
     low: float | None = None
     high: float | None = None
     words: tuple[str, ...] = ()
     """The only texts."""
     json_list: bool = False
-    """Whether the text is a JSON array."""
+    """`True` if the text must be a JSON array."""
     vital: bool = False
-    """Whether a job or schedule whose column breaks the rule cannot run."""
+    """`True` if a job or schedule whose column breaks the rule cannot run."""
     essential: bool = False
-    """Whether a row whose column breaks the rule means nothing any more, and is deleted."""
+    """`True` if a row whose column breaks the rule is meaningless, and is deleted."""
 
     @property
     def quoted_words(self) -> str:
@@ -48,15 +48,15 @@ class ColumnRule:
 
 @dataclass(frozen=True, slots=True)
 class TableRule:
-    """What the rows of a table hold."""
+    """The rules for the rows of one table."""
 
     columns: Mapping[str, ColumnRule]
     noun: str
-    """What a row is called, before the value that names it."""
+    """The noun for a row, in front of the value that names it."""
     name: str
     """The column that names a row."""
     replaced: bool = True
-    """Whether the values of a damaged row are replaced; otherwise it is deleted, because it is made again or says little."""
+    """`True` if the values of a damaged row are replaced; otherwise it is deleted, as it is recreated or matters little."""
 
 
 def _text(default: str = "", **more: Any) -> ColumnRule:

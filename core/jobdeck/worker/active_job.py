@@ -16,7 +16,7 @@ class ActiveJob:
     job: Job
     context: JobContext
     lease_deadline: float
-    """When the lease expires unless renewed, on the monotonic clock."""
+    """The time on the monotonic clock at which the lease expires unless it is renewed."""
     is_async: bool = False
     """Whether the job runs on the event loop and needs no thread."""
     started_at: float | None = None

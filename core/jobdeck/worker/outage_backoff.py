@@ -29,7 +29,7 @@ class OutageBackoff:
         self.last_error: str | None = None
         """The current error, in one sentence; `None` while the store works."""
         self.failing_since: float | None = None
-        """When the outage began, on the monotonic clock; `None` while the store works."""
+        """The start of the outage on the monotonic clock; `None` while the store works."""
 
     def reset(self) -> None:
         """End the outage: the store works."""

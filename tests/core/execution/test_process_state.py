@@ -1,4 +1,4 @@
-"""What a job changes for the whole process is restored in a process that runs nothing but jobs."""
+"""Process-wide changes by a job are restored in a process that runs nothing but jobs."""
 
 from __future__ import annotations
 

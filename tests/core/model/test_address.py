@@ -13,7 +13,7 @@ from psycopg.conninfo import conninfo_to_dict
 from jobdeck import DatabaseAddress, StoreRefused, redact
 
 CHUNKS = ("Zq7v", "Xw9k", "Vk3j")
-"""What the password consists of, between signs that addresses give a meaning to."""
+"""The parts of a password, between characters that have a meaning in addresses."""
 
 TEMPLATES = [
     "postgresql://me:{}@127.0.0.1:1/jobs",

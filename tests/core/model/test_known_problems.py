@@ -1,4 +1,4 @@
-"""What a user or the system can cause is one sentence; only the rest is a bug."""
+"""Problems that a user or the system can cause are one sentence; only the rest is a bug."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def test_every_command_says_that_the_pooler_shares_sessions(address: str, tmp_pa
 
 
 def test_the_settings_of_other_clients_stay_as_they_are(address: str) -> None:
-    """What one client sets in a shared session, the next one gets."""
+    """Settings that one client makes in a shared session reach the next one."""
     with pgbouncer(address, "transaction") as through:
         with pytest.raises(StoreRefused):
             Queue(through)

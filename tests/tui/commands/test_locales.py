@@ -14,7 +14,7 @@ from jobdeck import Queue
 
 TEXT = "ünï ошибка 测试 🙂"
 LOCALES = ["C", "zh_CN.GBK", "ja_JP.EUC-JP", "zh_TW.BIG5", "C.UTF-8"]
-"""Where one is not installed, Python falls back to ASCII, as for C."""
+"""If one is not installed, Python falls back to ASCII, as for C."""
 
 
 def jobdeck(database: Path, locale: str, *words: str) -> bytes:

@@ -26,7 +26,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 DEBUG = "JOBDECK_LOG_LEVEL"
 OPTIONAL_MODULES = ("textual_speedups", "tree_sitter")
-"""What Textual imports if it is installed."""
+"""Optional modules that Textual imports if they are installed."""
 _ADDRESS = re.compile(r"'[^'\s]*:[^'\s]*@[^'\s]*'")
 """A word of the command line that may be the address of a database, with its password, in the wrong place."""
 _NEGATIVE = re.compile(r"""-(?:\d|[A-Za-z_][^\s:<>="]*[:<>=])""")

@@ -141,7 +141,7 @@ class _SignalHandler:
         self._first_at: float | None = None
         self._last_resort = LastResort()
         self.starting = True
-        """Whether the worker is being started: the main thread may be waiting for the database, and no job is running."""
+        """`True` while the worker is being started: the main thread may be waiting for the database, and no job is running."""
 
     def __call__(self, received: int, _frame: object) -> None:
         now = time.monotonic()

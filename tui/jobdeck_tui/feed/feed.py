@@ -98,7 +98,7 @@ class Feed:
         self._is_new = False
         """Whether another database has replaced the previous one and has not been read yet."""
         self.drained_cleanly = True
-        """Whether the worker has stopped with all its jobs finished or released, or has not been asked to stop."""
+        """`True` if the worker has stopped with all its jobs finished or released, or was not asked to stop."""
 
     # -- called by the screens; each returns immediately -----------------------------------------------------
 

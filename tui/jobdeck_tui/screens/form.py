@@ -57,7 +57,7 @@ class FormScreen(TerminalDialog[Draft | None], Generic[Draft]):
     """The id of the dialog."""
     OPTIONS: ClassVar[Sequence[Option]] = ()
     UNSAVED: ClassVar[str] = "Nothing was saved."
-    """What has not happened yet when the form is closed without a result."""
+    """The sentence about what has not happened if the form is closed without a result."""
 
     def __init__(self, kinds: Sequence[Kind]) -> None:
         super().__init__()

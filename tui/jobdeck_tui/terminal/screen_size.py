@@ -1,4 +1,4 @@
-"""What the cockpit needs of a terminal, and its background, without importing Textual."""
+"""The cockpit's requirements of a terminal, and its background, without importing Textual."""
 
 from __future__ import annotations
 

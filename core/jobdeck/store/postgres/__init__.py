@@ -56,7 +56,7 @@ class PostgresStore(Store):
         self._server = Connections(Address.read(where), clock, synchronous, create=create)
         self._channel = PostgresNotifier(self._server)
         super().__init__(self._server, PostgresBackend(self._server, self._channel), POSTGRES)
-        self.enqueuer = self._guard.protect(Enqueuer(self._server, self._channel), writes=True)
+        self.enqueuer = self._row_guard.protect(Enqueuer(self._server, self._channel), writes=True)
         self.notifier = self._channel
 
     def _make_claimer(self) -> Claimer:

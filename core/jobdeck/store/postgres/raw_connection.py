@@ -81,11 +81,11 @@ class RawConnection:
         self.after_commit: dict[Callable[[], None], None] = {}
         self.parts = 0
         self.in_transaction = False
-        """Whether the thread has a transaction open, whatever has become of it on the server."""
+        """`True` while the thread has a transaction open, whatever its state on the server."""
 
     @property
     def is_idle(self) -> bool:
-        """Whether the connection works and has neither a transaction nor a statement in progress."""
+        """Return whether the connection works and has neither a transaction nor a statement in progress."""
         found = self.raw.pgconn
         return (
             found.transaction_status == TransactionStatus.IDLE  # unknown if the connection is closed or broken
@@ -94,7 +94,7 @@ class RawConnection:
 
     @property
     def accepts_statements(self) -> bool:
-        """Whether the connection works and has no statement in progress; it may have a transaction open."""
+        """Return whether the connection works and has no statement in progress; it may have a transaction open."""
         found = self.raw.pgconn
         return found.transaction_status in _BETWEEN_STATEMENTS and found.pipeline_status == PipelineStatus.OFF
 

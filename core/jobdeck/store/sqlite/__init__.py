@@ -52,7 +52,7 @@ class SqliteStore(Store):
         self._file = Connections(path, self._clock, synchronous, adopt=adopt)
         self._sockets = SocketNotifier(path)
         super().__init__(self._file, SqliteBackend(self._file, self._clock, self._sockets), SQLITE)
-        self.enqueuer = self._guard.protect(Enqueuer(self._file, self._clock, self._sockets), writes=True)
+        self.enqueuer = self._row_guard.protect(Enqueuer(self._file, self._clock, self._sockets), writes=True)
         self.notifier = self._sockets
 
     def _make_claimer(self) -> Claimer:

@@ -30,7 +30,7 @@ _LOSSES = {
     LogState.EMPTIED: "log was emptied while it was open",
     LogState.REPLACED: "log was deleted while it was open, and other programs have started another one",
 }
-"""What was done to the log, if that loses what only it held."""
+"""The changes of the log that lose what only it held."""
 _STILL_OPEN = "its -wal or -shm was deleted, and a connection of this program still has the deleted one open; close that"
 _SECOND_LIBRARY = (
     "a transaction of sqlite3 in this process stayed open on it, and the locks of two SQLite libraries do not hold against each"
@@ -80,7 +80,7 @@ class _Local(threading.local):
     """The number of the database that the connection is open on."""
     after_commit: dict[Callable[[], None], None] | None = None
     urgent = False
-    """Whether its waits for the lock come before those of others."""
+    """`True` if its waits for the lock take precedence."""
 
 
 class Connections:

@@ -12,7 +12,7 @@ from ...model.errors import RowDamaged, RowRefused, StoreBusy, StoreError, Store
 BUSY_TIMEOUT = 10.0
 """Seconds that a write waits for another process's transaction."""
 _OF_DAMAGE = re.compile("unsupported file format|malformed database schema|no query solution|no such (table|column|index): ")
-"""What SQLite says of a statement that was right when the file was written."""
+"""SQLite's messages about statements that were valid when the file was written."""
 
 
 class ErrorTranslator:

@@ -64,7 +64,7 @@ _FLOCK = struct.Struct("@hhqqi4x")
 _FINE, _COARSE = 50_000_000, 3_000_000_000
 """Nanoseconds, more than the resolution of the time of a change: of most file systems, of some old ones."""
 AVAILABLE = sys.platform == "linux" and sys.maxsize > 1 << 32
-"""Whether this system has locks that belong to an open file, and the module knows how to ask for them."""
+"""`True` on systems with locks that belong to an open file, if this module knows how to request them."""
 
 
 def _flock(kind: int, place: tuple[int, int]) -> bytes:
@@ -90,7 +90,7 @@ class FileGuard:
         self.identity = identity
         self.users = 0
         self.locked = False
-        """Whether it has its locks. A process that is just closing the file, and believes it is the last, may be in the way."""
+        """`True` if it has its locks. A process that is closing the file, as the last one, may still hold them."""
         self._path = path
         self._file = os.open(path, os.O_RDWR)
         self._folder = os.open(path.parent, os.O_PATH)

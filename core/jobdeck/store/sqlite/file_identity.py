@@ -43,7 +43,7 @@ Identity = tuple[int, int]
 
 
 class LogState(Enum):
-    """What has become of the log and the index of the open file."""
+    """The state of the log and of the index of the open file."""
 
     CURRENT = auto()
     INDEX_REPLACED = auto()
@@ -75,7 +75,7 @@ class DatabaseIdentity:
         self._trusted_until = self._log_trusted_until = 0.0
         """The times on the monotonic clock until which the folder's time, or for reads nothing at all, stands for its files."""
         self._direct = self._writable = False
-        """Whether the path has no symlinks, and the file's permissions allow writing."""
+        """`True` if the path has no symlinks, and the file's permissions allow writing."""
 
     def is_unchanged(self, guard: FileGuard | None, *, writing: bool) -> bool:
         """Return whether the file, its log and its index are those that are open. Every transaction asks this first.

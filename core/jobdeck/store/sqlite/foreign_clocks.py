@@ -21,7 +21,7 @@ _ITS_CLOCK = """
   WHERE its.id = jobdeck_jobs.worker)
 """
 ENDED = f"lease_until < coalesce({_ITS_CLOCK}, ?)"
-"""Whether a lease has ended, by the estimates (see `ForeignClocks.read`) and by this boot's clock."""
+"""The SQL condition for an expired lease, by the estimates (see `ForeignClocks.read`) and by this boot's clock."""
 
 
 class ForeignClocks:

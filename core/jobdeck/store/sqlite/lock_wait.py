@@ -23,9 +23,9 @@ _SHORTEST = 0.0005
 _LONGEST = 0.010
 """Bounds of this average. A poll takes some 20 µs of CPU; fifty waiters poll some 20,000 times a second."""
 _AGED = 5.0
-"""How many times as often a wait polls, at most, because it lasts longer than usual."""
+"""The maximum factor by which a wait that lasts longer than usual polls more often."""
 _URGENT = 4.0
-"""How many times as often an urgent wait polls, so that it ends before most of those that started with it."""
+"""The factor by which an urgent wait polls more often, so that it ends before most others that started with it."""
 _WEIGHT = 0.1
 """The weight of the latest wait in the usual wait."""
 

@@ -12,7 +12,7 @@ class TextInput(Input):
     """An input of one line. Textual's keeps the first line of a paste and drops the others in silence."""
 
     JOIN: ClassVar[str | None] = None
-    """What stands for the end of a line in a paste of several; if `None`, such a paste is refused as a whole."""
+    """The text that joins the lines of a multi-line paste; with `None`, such a paste is refused as a whole."""
 
     def _on_paste(self, event: Paste) -> None:
         event.stop()
