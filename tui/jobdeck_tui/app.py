@@ -49,6 +49,7 @@ from .screens.terminal_screen import TerminalDialog
 from .screens.view_screen import ViewScreen
 from .screens.why import WhyScreen
 from .terminal.clipboard import system_tool
+from .terminal.last_resort import LastResort, exit_now
 from .terminal.line_filters import ControlCharFilter
 from .terminal.program_log import ProgramLog
 from .terminal.signals import on_signals
@@ -492,22 +493,18 @@ class Cockpit(CockpitBase):
         outputs = [stream.fileno() for stream in (sys.__stdout__, sys.__stderr__) if stream is not None]
         for descriptor in (0, *outputs):
             os.dup2(null, descriptor)
-        last_resort = threading.Timer(HANG_UP_GRACE, os._exit, (1,))
-        last_resort.daemon = True
-        last_resort.start()
+        LastResort().arm(HANG_UP_GRACE)
         self._shut_down(0.0)
 
     def _force_exit(self, number: int) -> None:
         """Exit although the event loop hangs: release the running jobs and restore the terminal. Runs on another thread."""
-        last_resort = threading.Timer(HANG_UP_GRACE, os._exit, (128 + number,))
-        last_resort.daemon = True
-        last_resort.start()
+        LastResort().arm(HANG_UP_GRACE, 128 + number)
         with contextlib.suppress(Exception):
             self.feed.end()
         with contextlib.suppress(Exception):
             assert self._driver is not None
             self._driver.stop_application_mode()
-        os._exit(128 + number)
+        exit_now(128 + number)
 
     def on_drained(self, message: Drained) -> None:
         """Exit once the worker threads have ended."""
