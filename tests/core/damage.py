@@ -115,6 +115,7 @@ class Damage:
 def columns(path: Path) -> dict[str, list[str]]:
     """Return the stored columns of each table."""
     connection = apsw.Connection(str(path))
+    connection.set_busy_timeout(10_000)
     try:
         tables = [
             name
@@ -129,6 +130,7 @@ def damages(path: Path, seed: int, rows: int = 1) -> Iterator[Damage]:
     """Return damages of every column of every table, in `rows` random rows each."""
     random = Random(seed)
     connection = apsw.Connection(str(path))
+    connection.set_busy_timeout(10_000)
     counts = {table: connection.execute(f"SELECT count(*) FROM {table}").get for table in columns(path)}
     connection.close()
     for table, names in columns(path).items():
@@ -158,6 +160,7 @@ def apply(path: Path, damage: Damage) -> bool:
 def relaxed(path: Path, table: str) -> Iterator[apsw.Connection]:
     """Return a connection on which the table's columns take any value."""
     connection = apsw.Connection(str(path))
+    connection.set_busy_timeout(10_000)
     sql = str(connection.execute("SELECT sql FROM sqlite_schema WHERE name = ?", (table,)).get)
     loose = re.sub(r"--.*", "", sql)
     loose = re.sub(r"\bSTRICT(, )?", "", loose).replace(", WITHOUT ROWID", " WITHOUT ROWID")
@@ -165,6 +168,7 @@ def relaxed(path: Path, table: str) -> Iterator[apsw.Connection]:
     loose = re.sub(r"\b(TEXT|REAL|INTEGER(?! PRIMARY KEY))\b", "BLOB", loose)
     _write_schema(connection, table, loose)
     connection = apsw.Connection(str(path))
+    connection.set_busy_timeout(10_000)
     try:
         connection.execute("PRAGMA ignore_check_constraints = ON")
         yield connection

@@ -19,7 +19,7 @@ from textual.driver import Driver
 from textual.filter import LineFilter
 from textual.screen import ModalScreen, Screen
 
-from jobdeck import Job, Overview, Schedule, default_in_forks
+from jobdeck import SWITCH_INTERVAL, Job, Overview, Schedule, default_in_forks
 
 from .app_base import CockpitBase
 from .feed.connection_status import ConnectionMonitor
@@ -499,6 +499,7 @@ class Cockpit(CockpitBase):
     def _force_exit(self, number: int) -> None:
         """Exit although the event loop hangs: release the running jobs and restore the terminal. Runs on another thread."""
         LastResort().arm(HANG_UP_GRACE, 128 + number)
+        sys.setswitchinterval(SWITCH_INTERVAL)  # the loop that hangs would keep the interpreter for 20 ms at a time
         with contextlib.suppress(Exception):
             self.feed.end()
         with contextlib.suppress(Exception):

@@ -123,6 +123,7 @@ def test_a_damaged_queue_keeps_what_can_be_read(queue: Queue, path: Path) -> Non
 @pytest.mark.sqlite
 def test_a_bit_that_flips_in_a_table_and_not_in_its_indexes_fails_that_job_only(path: Path) -> None:
     connection = apsw.Connection(str(path))
+    connection.set_busy_timeout(10_000)
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.close()
     content = bytearray(path.read_bytes())
@@ -161,6 +162,7 @@ def test_a_queue_with_a_damaged_row_can_be_backed_up(path: Path, tmp_path: Path)
 @pytest.mark.sqlite
 def test_undo_data_with_a_flipped_bit_undoes_nothing(queue: Queue, path: Path) -> None:
     connection = apsw.Connection(str(path))
+    connection.set_busy_timeout(10_000)
     blob = bytearray(connection.execute("SELECT before FROM jobdeck_journal_parts ORDER BY act DESC LIMIT 1").get)
     blob[len(blob) // 2] ^= 4
     connection.execute(

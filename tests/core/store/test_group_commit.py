@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -220,6 +220,15 @@ def test_an_interrupted_leader_leaves_no_request_waiting() -> None:
     assert paper.shared.submit("later") == "LATER"
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Let SIGINT interrupt the tests, also where they run in the background of a shell, which lets it be ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("place", [0, 1, 2])
 def test_ctrl_c_in_a_waiting_thread_leaves_no_request_waiting(place: int) -> None:
     paper = Paper()
