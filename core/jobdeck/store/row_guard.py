@@ -98,7 +98,8 @@ class RowGuard:
         try:
             found = self._repair()
         except StoreError as problem:
-            logger.warning("Damaged rows could not be repaired: %s", problem)
+            if isinstance(error, RowDamaged):  # anything else may be the outage itself, which its caller reports
+                logger.warning("Damaged rows could not be repaired: %s", problem)
             self._search_again_at = now + _PAUSE
             if isinstance(error, JobdeckError):
                 return False

@@ -31,6 +31,8 @@ _LOSSES = {
     LogState.REPLACED: "log was deleted while it was open, and other programs have started another one",
 }
 """The changes of the log that lose what only it held."""
+_REOPENING = 2.0
+"""Seconds for which a connection is tried again while another one of this process still has a deleted log open."""
 _STILL_OPEN = "its -wal or -shm was deleted, and a connection of this program still has the deleted one open; close that"
 _SECOND_LIBRARY = (
     "a transaction of sqlite3 in this process stayed open on it, and the locks of two SQLite libraries do not hold against each"
@@ -145,39 +147,51 @@ class Connections:
     def get(self) -> apsw.Connection:
         """Return this thread's connection."""
         found = self._local.connection
-        if found is None:
+        until = None
+        while found is None:
             with self._guard:  # a connection that is opened during the close, or a change of files, must not outlive it
                 opening, generation = self._opening, self._generation
                 if self._file_guard is None:
                     self._file_guard = file_guard.acquire(self.path)
-            found = connect(
-                self.path,
-                ended=lambda: self._closed,
-                wait_started=self._wait_started,
-                waits=self.lock_waits,
-                urgent=lambda: self._local.urgent,
-            )
-            # SQLite would delete the log by its name, which may belong to another database by then: see `close`.
-            found.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
-            found.execute("PRAGMA journal_mode = WAL")
-            found.execute(f"PRAGMA synchronous = {self._synchronous}")
-            found.execute(f"PRAGMA journal_size_limit = {LOG_KEPT}")
-            # A busy queue writes the same pages many times: the less often they are checkpointed, the better.
-            found.execute("PRAGMA wal_autocheckpoint = 4000")  # pages: 16 MB
-            found.execute("PRAGMA cache_size = -4000")  # KiB
-            found.execute("PRAGMA schema_version").fetchall()  # opens the log's index
+            opened = self._connect()
             with self._guard:
                 if self._closed:
-                    found.close()
+                    opened.close()
                     raise StoreFailed(self.where, "it was closed")
-                if not self._identity.record_siblings():
-                    found.close()
-                    raise StoreFailed(self.where, _STILL_OPEN)
-                if self._file_guard is not None:
-                    self._file_guard.relock()
-                self._local.connection, self._local.opening, self._local.generation = found, opening, generation
-                self._all.add(found)
+                if self._identity.record_siblings():
+                    if self._file_guard is not None:
+                        self._file_guard.relock()
+                    found = self._local.connection = opened
+                    self._local.opening, self._local.generation = opening, generation
+                    self._all.add(found)
+                    break
+                opened.close()
+            # A store of this process that has noticed it is about to close its connections to the deleted log.
+            until = until or time.monotonic() + _REOPENING
+            if time.monotonic() > until:
+                raise StoreFailed(self.where, _STILL_OPEN)
+            time.sleep(0.02)
         return found
+
+    def _connect(self) -> apsw.Connection:
+        """Open a connection, with the log and its index."""
+        opened = connect(
+            self.path,
+            ended=lambda: self._closed,
+            wait_started=self._wait_started,
+            waits=self.lock_waits,
+            urgent=lambda: self._local.urgent,
+        )
+        # SQLite would delete the log by its name, which may belong to another database by then: see `close`.
+        opened.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+        opened.execute("PRAGMA journal_mode = WAL")
+        opened.execute(f"PRAGMA synchronous = {self._synchronous}")
+        opened.execute(f"PRAGMA journal_size_limit = {LOG_KEPT}")
+        # A busy queue writes the same pages many times: the less often they are checkpointed, the better.
+        opened.execute("PRAGMA wal_autocheckpoint = 4000")  # pages: 16 MB
+        opened.execute("PRAGMA cache_size = -4000")  # KiB
+        opened.execute("PRAGMA schema_version").fetchall()  # opens the log's index
+        return opened
 
     def _wait_started(self, since: float) -> None:
         """Record since when this thread has been waiting for another process's lock."""
