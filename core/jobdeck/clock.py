@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import time as _time
 from functools import cache
 from pathlib import Path
@@ -81,6 +80,8 @@ def _boot() -> str:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
         pass
+    import subprocess  # imported late: it is slow to load, and only macOS needs it
+
     try:
         done = subprocess.run(["sysctl", "-n", "kern.bootsessionuuid"], capture_output=True, text=True, timeout=2)
         return done.stdout.strip() or "unknown"

@@ -14,7 +14,6 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from ..model.errors import ArgumentsMismatch, ArgumentsTooLarge, InvalidArguments, InvalidHandler
 from ..model.jobs import Parameter
-from .round_trip import Difference, find_difference
 
 SAFE_DEPTH = 190
 """A depth of nested arrays and objects that can always be parsed: the validation library stops at 200."""
@@ -68,6 +67,8 @@ class Arguments:
         Raises:
             InvalidArguments: it would load other values, or none; the error names the first such argument.
         """
+        from .round_trip import Difference, find_difference  # imported late: commands like `enqueue shell` need none of it
+
         given = model.model_fields_set
         try:
             text = _to_json(model, given)

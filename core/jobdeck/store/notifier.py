@@ -11,14 +11,14 @@ its owner alone, and so do both.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import socket
 import stat
 import struct
-import tempfile
+import sys
 import threading
 from array import array
+from binascii import crc32
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -65,19 +65,29 @@ class _Reply:
             self._to.sendall(answer.encode() + b"\n")
 
 
+def _temporary_folder() -> Path:
+    """Return the folder of `tempfile.gettempdir`. That loads slowly, and is needed only without the usual folder."""
+    usual = Path(next(filter(None, map(os.environ.get, ("TMPDIR", "TEMP", "TMP"))), "/tmp"))  # noqa: S108
+    if "tempfile" not in sys.modules and usual.is_dir() and os.access(usual, os.W_OK | os.X_OK):
+        return usual.absolute()
+    import tempfile
+
+    try:
+        return Path(tempfile.gettempdir())
+    except FileNotFoundError:  # none can be written to: without notifications, the slow poll remains
+        return Path("/tmp")  # noqa: S108
+
+
 class SocketNotifier:
     """The notifier of one database file."""
 
     def __init__(self, database: Path) -> None:
-        # A socket's path may hold 107 bytes only, so the folder is named by a hash.
-        name = hashlib.sha256(os.path.realpath(database).encode()).hexdigest()[:16]
+        # A socket's path may hold 107 bytes only, so the folder is named by checksums.
+        path = os.fsencode(os.path.realpath(database))
+        name = f"{crc32(path):08x}{crc32(path[::-1]):08x}"
         owner = os.getuid() if hasattr(os, "getuid") else 0
         self._owner = owner
-        try:
-            base = tempfile.gettempdir()
-        except FileNotFoundError:  # none can be written to: without notifications, the slow poll remains
-            base = "/tmp"  # noqa: S108
-        self._folder = Path(base) / f"jobdeck-{owner}-{name}"
+        self._folder = _temporary_folder() / f"jobdeck-{owner}-{name}"
         self._name = str(self._folder)
         self._sender: socket.socket | None = None
         self._listed: tuple[int, list[str]] | None = None

@@ -482,18 +482,29 @@ class StoreMachine(RuleBasedStateMachine):
         self.bench.check_counters()
 
 
-@pytest.mark.timeout(600)  # a server needs time for some ten thousand statements
-@pytest.mark.parametrize("store", EVERY_STORE)
-def test_the_store_behaves_like_its_model(store: str) -> None:
+def check(store: str, examples: int, *, derandomize: bool) -> None:
     machine = type("Machine", (StoreMachine,), {"opens": staticmethod(STORES[store]), "closes": staticmethod(CLOSES[store])})
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=150,
+            max_examples=examples,
             stateful_step_count=40,
             deadline=None,
             suppress_health_check=list(HealthCheck),
-            derandomize=True,
+            derandomize=derandomize,
             database=None,
         ),
     )
+
+
+@pytest.mark.timeout(600)  # a server needs time for some ten thousand statements
+@pytest.mark.parametrize("store", EVERY_STORE)
+def test_the_store_behaves_like_its_model(store: str) -> None:
+    check(store, 75, derandomize=True)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("store", EVERY_STORE)
+def test_the_store_behaves_like_its_model_in_a_thousand_new_examples(store: str) -> None:
+    check(store, 1000, derandomize=False)

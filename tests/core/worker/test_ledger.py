@@ -24,7 +24,7 @@ def test_the_ledger_balances_after_twenty_kills(tmp_path: Path) -> None:
 
 
 def test_a_worker_terminated_at_any_moment_leaves_nothing_behind(tmp_path: Path) -> None:
-    assert moments(tmp_path, 20, seed=3) == []
+    assert moments(tmp_path, 10, seed=3) == []
 
 
 POISON = """

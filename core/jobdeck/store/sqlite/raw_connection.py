@@ -14,7 +14,6 @@ from ...clock import time
 from ..filesystem import create_private_file
 from .errors import BUSY_TIMEOUT
 from .lock_wait import LockWaits
-from .row_sql import is_utf8
 
 _CLOSE_TRIES = 200
 """Tries of 5 ms each to interrupt another thread's statement before a close."""
@@ -64,7 +63,7 @@ def connect(
 
     connection.set_busy_handler(busy)
     connection.create_scalar_function("jobdeck_place", _place, 1, deterministic=True)
-    connection.create_scalar_function("jobdeck_utf8", is_utf8, 1, deterministic=True)
+    connection.create_scalar_function("jobdeck_utf8", _is_utf8, 1, deterministic=True)
     # Plan by the statement alone, never by its values: otherwise each new value recompiles the statement.
     connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
     connection.execute("PRAGMA foreign_keys = OFF")
@@ -98,3 +97,13 @@ def close_connection(connection: apsw.Connection, *, fold: bool = False) -> None
         else:
             return
     # Its thread hangs in the operating system. The connection closes when the thread releases it.
+
+
+def _is_utf8(*values: Any) -> bool:
+    """Return whether the bytes are UTF-8, or NULL, for SQL (`jobdeck_utf8`)."""
+    try:
+        if values[0] is not None:
+            str(values[0], "utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -33,16 +33,6 @@ _CHECKS = {("jobdeck_jobs", "state"): _LIFE, ("jobdeck_queues", "rate"): "((rate
 """The CHECKs of the schema, each with the column that it is about."""
 
 
-def is_utf8(*values: Any) -> bool:
-    """Return whether the bytes are UTF-8, or NULL, for SQL (`jobdeck_utf8`)."""
-    try:
-        if values[0] is not None:
-            str(values[0], "utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
 class SqliteRowSql(RowSql):
     """The SQL of a file."""
 
