@@ -92,6 +92,9 @@ from .model.errors import (
     AppImportError as AppImportError,
 )
 from .model.errors import (
+    ArgumentProblem as ArgumentProblem,
+)
+from .model.errors import (
     ArgumentsMismatch as ArgumentsMismatch,
 )
 from .model.errors import (
@@ -206,6 +209,15 @@ from .model.errors import (
     TimedOut as TimedOut,
 )
 from .model.errors import (
+    TokenExists as TokenExists,
+)
+from .model.errors import (
+    TokenFileRefused as TokenFileRefused,
+)
+from .model.errors import (
+    TokenNotFound as TokenNotFound,
+)
+from .model.errors import (
     UndoConflict as UndoConflict,
 )
 from .model.errors import (
@@ -219,6 +231,12 @@ from .model.errors import (
 )
 from .model.errors import (
     UnknownKind as UnknownKind,
+)
+from .model.errors import (
+    WorkerNotFound as WorkerNotFound,
+)
+from .model.errors import (
+    WorkerUnreachable as WorkerUnreachable,
 )
 from .model.errors import (
     WrongState as WrongState,
@@ -268,6 +286,9 @@ from .model.forecast import (
 from .model.forecast import (
     forecast as forecast,
 )
+from .model.health import (
+    unhealthy_reasons as unhealthy_reasons,
+)
 from .model.jobs import (
     Attempt as Attempt,
 )
@@ -306,6 +327,9 @@ from .model.jobs import (
 )
 from .model.jobs import (
     Outcome as Outcome,
+)
+from .model.jobs import (
+    PageEnd as PageEnd,
 )
 from .model.jobs import (
     Parameter as Parameter,
@@ -357,6 +381,9 @@ from .model.schedules import (
 )
 from .model.schedules import (
     ScheduledRun as ScheduledRun,
+)
+from .model.selection import (
+    allowed_jobs as allowed_jobs,
 )
 from .model.states import (
     FINAL as FINAL,

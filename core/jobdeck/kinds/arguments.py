@@ -12,13 +12,15 @@ from math import isfinite
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
-from ..model.errors import ArgumentsMismatch, ArgumentsTooLarge, InvalidArguments, InvalidHandler
+from ..model.errors import ArgumentProblem, ArgumentsMismatch, ArgumentsTooLarge, InvalidArguments, InvalidHandler
 from ..model.jobs import Parameter
 
 SAFE_DEPTH = 190
 """A depth of nested arrays and objects that can always be parsed: the validation library stops at 200."""
 Check = Callable[[Any], bool]
 """A function that returns whether a value has exactly the type of an annotation."""
+_PROBLEMS = 100
+"""The number of wrong arguments that an error reports at most."""
 _REQUIRED = inspect.Parameter.empty
 """The default of a parameter that has none."""
 _IMMUTABLE = (NoneType, bool, int, float, str, bytes)
@@ -90,7 +92,8 @@ class Arguments:
             except RecursionError:
                 difference = Difference(path, "refers to itself, or is nested too deeply to be compared with what is stored")
             if difference is not None:
-                raise InvalidArguments(self._kind, ".".join(difference.path), difference.problem)
+                problems = (ArgumentProblem(tuple(difference.path), difference.problem),)
+                raise InvalidArguments(self._kind, ".".join(difference.path), difference.problem, problems)
         return text
 
     def _check_depth(self, text: str) -> None:
@@ -213,15 +216,28 @@ class Arguments:
             # The values are Python objects here; `check` then writes the validated ones as JSON.
             return self._model.model_validate(dict(args))
         except ValidationError as errors:
-            first = errors.errors(include_url=False)[0]
-            path = [str(part) for part in first["loc"]]
-            problem = _problem(first, show_input=not self._holds_secrets)
-            raise InvalidArguments(self._kind, ".".join(path) or "*", problem) from None
+            show = not self._holds_secrets
+            problems = tuple(
+                ArgumentProblem(tuple(map(str, each["loc"])), _problem(each, show_input=show))
+                for each in errors.errors(include_url=False)[:_PROBLEMS]
+            )
+            first = problems[0]
+            raise InvalidArguments(self._kind, ".".join(first.path) or "*", first.problem, problems) from None
 
     @cached_property
     def _holds_secrets(self) -> bool:
         """Return whether an argument is a secret or contains one, so that no value may appear in an error message."""
         return "Secret" in repr(self._model.__pydantic_core_schema__)
+
+    def json_schema(self) -> dict[str, Any]:
+        """Return the JSON Schema (draft 2020-12) of the arguments; that of any object if their types have none."""
+        from pydantic.errors import PydanticUserError
+
+        try:
+            schema = self._model.model_json_schema(by_alias=True)
+        except PydanticUserError:  # also that a type has no schema
+            return {"title": self._kind, "type": "object"}
+        return {str(name): value for name, value in schema.items()}
 
     # -- description -------------------------------------------------------------------------------
 
