@@ -34,6 +34,21 @@ from .execution.stack_trace import (
 from .execution.stack_trace import (
     Stack as Stack,
 )
+from .http.server import (
+    HttpServer as HttpServer,
+)
+from .http.tokens import (
+    Scope as Scope,
+)
+from .http.tokens import (
+    Token as Token,
+)
+from .http.tokens import (
+    TokenFile as TokenFile,
+)
+from .http.tokens import (
+    default_token_file as default_token_file,
+)
 from .kinds.app_folder import (
     reserve_missing as reserve_missing,
 )

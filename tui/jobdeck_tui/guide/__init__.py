@@ -16,6 +16,7 @@ ORDER = (
     "limits",
     "workers-and-deployment",
     "postgresql",
+    "http-api",
     "testing",
     "settings",
     "keys",
