@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -91,9 +92,20 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
         detail = "No resource has this path; GET /api/v1/docs lists them."
     elif error.status_code == 400 and "parsing the body" in detail:
         detail = "The body is no JSON document that can be read."
-    elif error.status_code == 405:
+    headers = dict(error.headers or {})
+    if error.status_code == 405:
+        headers["Allow"] = ", ".join(_methods_at(request.app, request.url.path))
         detail = f"This resource does not take {request.method}; see the header Allow."
-    return problem(error.status_code, status_title(error.status_code), detail, headers=error.headers)
+    return problem(error.status_code, status_title(error.status_code), detail, headers=headers)
+
+
+def _methods_at(app: FastAPI, path: str) -> list[str]:
+    """Return the methods of a path, which several routes may share."""
+    for described, methods in app.openapi()["paths"].items():
+        pattern = re.sub(r"\\\{\w*id\\\}", "[0-9]+", re.escape(described))
+        if re.fullmatch(re.sub(r"\\\{\w+\\\}", "[^/]+", pattern), path):
+            return sorted(method.upper() for method in methods)
+    return ["GET"]  # the page of the documentation, and the description of the API
 
 
 async def _on_invalid_request(_: Request, error: Exception) -> Response:
@@ -123,9 +135,35 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
         schemas.update(problem_schema.pop("$defs", {}))
         schemas["Problem"] = problem_schema
         components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+        _link(schema["paths"])
         for path, methods in schema["paths"].items():
             for operation in methods.values():
                 if path not in ("/healthz", "/readyz"):
                     operation["security"] = [{"token": []}, {}]
         app.openapi_schema = schema
     return app.openapi_schema
+
+
+_LINKS = {
+    ("job_id", "#/id"): ("/api/v1/jobs", "/api/v1/schedules/{name}/run"),
+    ("job_id", "#/ids/0"): ("/api/v1/jobs:bulk",),
+    ("batch_id", "#/id"): ("/api/v1/batches",),
+    ("name", "#/name"): ("/api/v1/schedules",),
+}
+"""Parameter and place in the answer → the paths that return it in answer to a POST."""
+
+
+def _link(paths: dict[str, Any]) -> None:
+    """Describe which operations take the ids that others return."""
+    for (parameter, place), sources in _LINKS.items():
+        prefix = {"job_id": "/api/v1/jobs/", "batch_id": "/api/v1/batches/", "name": "/api/v1/schedules/"}[parameter]
+        targets = [
+            operation["operationId"]
+            for path, methods in paths.items()
+            if path.startswith(prefix) and f"{{{parameter}}}" in path
+            for operation in methods.values()
+        ]
+        for source in sources:
+            paths[source]["post"]["responses"]["201"]["links"] = {
+                target: {"operationId": target, "parameters": {parameter: f"$response.body{place}"}} for target in targets
+            }

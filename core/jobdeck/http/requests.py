@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from ..model.jobs import IfParentFails, OnConflict
 
@@ -32,6 +32,17 @@ class Input(BaseModel):
     """The base of all documents that are read: no member is unknown, no text counts as a number."""
 
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class Change(Input):
+    """The base of changes: one that changes nothing is a mistake."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_not_empty(cls, given: Any) -> Any:
+        if given == {}:
+            raise ValueError("changes nothing: give at least one member")
+        return given
 
 
 class JobInput(Input):
@@ -77,7 +88,7 @@ class JobInput(Input):
         return found
 
 
-class JobChange(Input):
+class JobChange(Change):
     """A change of a queued job. Omitted members are unchanged."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"priority": 5, "delay": 0}], "minProperties": 1})
@@ -121,7 +132,7 @@ class LimitsInput(Input):
     period: Annotated[float, Field(gt=0, lt=1e10)] | None = None
 
 
-class QueueChange(Input):
+class QueueChange(Change):
     """A change of a queue. Omitted members are unchanged."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"paused": True}], "minProperties": 1})
@@ -150,7 +161,7 @@ class ScheduleInput(Input):
     tags: list[Name] = Field(default_factory=list, max_length=100)
 
 
-class ScheduleChange(Input):
+class ScheduleChange(Change):
     """A change of a schedule. Omitted members are unchanged."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"cron": "0 4 * * *"}], "minProperties": 1})

@@ -7,6 +7,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.routing import APIRoute
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -51,6 +52,21 @@ class Route(APIRoute):
             return await handle(request)
 
         return checked
+
+
+class _IdConvertor(Convertor[str]):
+    """Matches ids in a path, so that `/jobs/cancel` is not taken for a job. The endpoint checks their range."""
+
+    regex = "[0-9]{1,20}"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return str(value)
+
+
+register_url_convertor("id", _IdConvertor())
 
 
 def require_type(request: Request, *accepted: str) -> None:

@@ -12,6 +12,7 @@ import time
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from ..logs import get_logger
@@ -27,9 +28,11 @@ logger = get_logger("jobdeck.http")
 
 _EVERY = 0.1
 """Seconds between two looks at the database."""
+_PAUSE = 3.0
+"""The pause after a look, as a multiple of its duration: however busy the queue, the thread takes a quarter of a core."""
 _OVERLAP = 5.0
 """Seconds that are read again to find events that were stored late."""
-_BUFFERED = 10_000
+_BUFFERED = 2 * MAX_EVENTS
 """Items that a stream may lag behind before it is ended."""
 _LINGER = 60.0
 """Seconds for which events are still read after the last stream ended, so that it can be resumed without a gap."""
@@ -134,9 +137,9 @@ class Watcher:
                 while not self._probes and not self._closing:
                     self._changed.wait()
                 probes = [*self._probes]
-            again = self._poll(probes)
-            if not again:
-                time.sleep(_EVERY)
+            started = time.monotonic()
+            if not self._poll(probes):
+                time.sleep(max(_EVERY, _PAUSE * (time.monotonic() - started)))
 
     def _poll(self, probes: Iterable[Probe]) -> bool:
         again = False
@@ -264,12 +267,17 @@ class LogTail(Probe):
         return False
 
 
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """In place of events that came faster than they could be read."""
+
+
 class EventHub(Probe):
     """Reads events once for all streams."""
 
     def __init__(self, watcher: Watcher) -> None:
         self._watcher = watcher
-        self._channels: set[Channel[Event]] = set()
+        self._channels: set[Channel[Event | Gap]] = set()
         self._recent: deque[Event] = deque(maxlen=MAX_EVENTS)
         self._known: set[str] = set()
         self._newest: float | None = None
@@ -277,13 +285,13 @@ class EventHub(Probe):
         self._watching = False
         self._primed = asyncio.Event()
 
-    async def subscribe(self) -> Channel[Event]:
+    async def subscribe(self) -> Channel[Event | Gap]:
         """Return a channel for the events from now on.
 
         Raises:
             TimeoutError: the database did not answer in time.
         """
-        channel: Channel[Event] = self._watcher.open_channel()
+        channel: Channel[Event | Gap] = self._watcher.open_channel()
         self._channels.add(channel)
         self._idle_since = None
         if not self._watching:
@@ -301,7 +309,7 @@ class EventHub(Probe):
             raise
         return channel
 
-    def unsubscribe(self, channel: Channel[Event]) -> None:
+    def unsubscribe(self, channel: Channel[Event | Gap]) -> None:
         """Close the channel."""
         channel.close()
         self._channels.discard(channel)
@@ -329,11 +337,18 @@ class EventHub(Probe):
             return False
         events = queue.history.events(after=self._newest - _OVERLAP, limit=MAX_EVENTS)
         new = [event for event in events if event.key not in self._known]
+        if len(new) >= MAX_EVENTS:
+            self._watcher.on_loop(self._report_gap)
         self._known = {event.key for event in events}
         if new:
             self._newest = max(self._newest, new[-1].at)
             self._watcher.on_loop(self._deliver, new)
         return False
+
+    def _report_gap(self) -> None:
+        self._recent.clear()
+        for channel in self._channels:
+            channel.put([Gap()])
 
     def _deliver(self, events: list[Event]) -> None:
         self._recent.extend(events)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ import pytest
 from tests.core.http.api import Api, ServerSentEvent, eventually, problem, read_events, served
 
 from jobdeck import Worker
+from jobdeck.http import watcher
 
 
 @contextmanager
@@ -57,6 +59,14 @@ def test_events_come_once_in_order_and_go_on_after_the_last_one(api: Api) -> Non
         assert problem(api("GET", "/events", headers=wrong), 400)
 
 
+def test_a_stream_says_when_events_came_too_fast_to_be_read(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watcher, "MAX_EVENTS", 5)
+    with stream(api, "/events?queue=burst") as events:
+        api.queue.enqueue_bulk("work.nap", [{"seconds": 0}] * 30, queue="burst")
+        assert next(events).name == "gap"
+        assert next(events).name == "enqueued"
+
+
 def test_streams_of_one_type_and_job_have_nothing_else(api: Api) -> None:
     job_id = api.enqueue("work.fail", queue="typed")
     api.enqueue("work.fail", queue="typed")
@@ -66,17 +76,27 @@ def test_streams_of_one_type_and_job_have_nothing_else(api: Api) -> None:
     assert (found.name, found.data["job_id"], found.data["text"]) == ("failed", job_id, "ValueError: no")
 
 
-def test_streams_share_one_thread_and_end_when_the_server_shuts_down(tmp_path: Path) -> None:
+@pytest.fixture
+def many_files() -> Iterator[None]:
+    """Let this process, which is both server and client, have as many connections as the system allows."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(before[1], 4096), before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+@pytest.mark.parametrize("count", [20, pytest.param(500, marks=pytest.mark.soak)])
+def test_streams_share_one_thread_and_end_when_the_server_shuts_down(tmp_path: Path, many_files: None, count: int) -> None:
     with served(tmp_path) as api:
         waiting = api.enqueue("work.nap", {"seconds": 0})
         before = threading.active_count()
         limits = httpx.Limits(max_connections=None)
         with httpx.Client(base_url=api.server.url, headers=api.client().headers, limits=limits, verify=False) as client:
-            opened = [client.send(client.build_request("GET", "/api/v1/events"), stream=True) for _ in range(40)]
+            opened = [client.send(client.build_request("GET", "/api/v1/events"), stream=True) for _ in range(count)]
             polls = threading.Thread(target=lambda: found.append(client.get(f"/api/v1/jobs/{waiting}?wait=50", timeout=60)))
             found: list[httpx.Response] = []
             polls.start()
-            eventually(lambda: api.server.waiting == 41)
+            eventually(lambda: api.server.waiting == count + 1)
             assert threading.active_count() < before + 25
             job_id = api.enqueue("work.nap", {"seconds": 0})
             for response in opened:

@@ -119,7 +119,7 @@ def enqueue_batch(request: Request, body: BatchInput) -> Response:
     return JsonResponse(BatchDocument.of(batch), 201, {"Location": f"/api/v1/batches/{batch.id}"})
 
 
-@router.get("/batches/{batch_id}", operation_id="getBatch", response_model=BatchDocument, responses=responses(404))
+@router.get("/batches/{batch_id:id}", operation_id="getBatch", response_model=BatchDocument, responses=responses(404))
 @scope(Scope.READ)
 async def get_batch(request: Request, batch_id: BatchId, wait: Seconds = None) -> Response:
     """Return a batch; with `wait`, once all its jobs are finished, or as it is after that many seconds."""

@@ -136,7 +136,7 @@ def list_jobs(
     return JsonResponse(JobPage.model_construct(jobs=[*map(JobDocument.of, page)], next=following), headers=headers)
 
 
-@router.get("/jobs/{job_id}", operation_id="getJob", response_model=JobDocument, responses=responses(404))
+@router.get("/jobs/{job_id:id}", operation_id="getJob", response_model=JobDocument, responses=responses(404))
 @scope(Scope.READ)
 async def get_job(request: Request, job_id: JobId, wait: Seconds = None) -> Response:
     """Return a job; with `wait`, once it is finished, or as it is after that many seconds."""
@@ -167,7 +167,7 @@ def _is_finished(queue: Queue, job_id: int) -> bool:
         return True
 
 
-@router.patch("/jobs/{job_id}", operation_id="editJob", response_model=JobDocument, responses=responses(404, 409, 415))
+@router.patch("/jobs/{job_id:id}", operation_id="editJob", response_model=JobDocument, responses=responses(404, 409, 415))
 @scope(Scope.OPERATE)
 def edit_job(request: Request, job_id: JobId, body: JobChange) -> Response:
     """Change a queued job."""
@@ -178,7 +178,7 @@ def edit_job(request: Request, job_id: JobId, body: JobChange) -> Response:
     return JsonResponse(JobDocument.of(job))
 
 
-@router.delete("/jobs/{job_id}", operation_id="deleteJob", status_code=204, responses=responses(404, 409))
+@router.delete("/jobs/{job_id:id}", operation_id="deleteJob", status_code=204, responses=responses(404, 409))
 @scope(Scope.OPERATE)
 def delete_job(request: Request, job_id: JobId) -> Response:
     """Delete a job that is not running, with its attempts and log."""
@@ -186,21 +186,21 @@ def delete_job(request: Request, job_id: JobId) -> Response:
     return Response(status_code=204)
 
 
-@router.post("/jobs/{job_id}/cancel", operation_id="cancelJob", response_model=JobDocument, responses=responses(404, 409))
+@router.post("/jobs/{job_id:id}/cancel", operation_id="cancelJob", response_model=JobDocument, responses=responses(404, 409))
 @scope(Scope.OPERATE)
 def cancel_job(request: Request, job_id: JobId) -> Response:
     """Cancel a queued job immediately; ask a running one to stop, and return it with `cancelling`."""
     return JsonResponse(JobDocument.of(queue_of(request).cancel(job_id, actor=caller_of(request).name)))
 
 
-@router.post("/jobs/{job_id}/retry", operation_id="retryJob", response_model=JobDocument, responses=responses(404, 409))
+@router.post("/jobs/{job_id:id}/retry", operation_id="retryJob", response_model=JobDocument, responses=responses(404, 409))
 @scope(Scope.OPERATE)
 def retry_job(request: Request, job_id: JobId) -> Response:
     """Run a finished job again, or a delayed one now."""
     return JsonResponse(JobDocument.of(queue_of(request).retry(job_id, actor=caller_of(request).name)))
 
 
-@router.get("/jobs/{job_id}/attempts", operation_id="listAttempts", response_model=AttemptList, responses=responses(404))
+@router.get("/jobs/{job_id:id}/attempts", operation_id="listAttempts", response_model=AttemptList, responses=responses(404))
 @scope(Scope.READ)
 def list_attempts(request: Request, job_id: JobId) -> Response:
     """List the attempts of a job, oldest first."""
@@ -208,7 +208,7 @@ def list_attempts(request: Request, job_id: JobId) -> Response:
     return JsonResponse(AttemptList.model_construct(attempts=[*map(AttemptDocument.of, attempts)]))
 
 
-@router.get("/jobs/{job_id}/why", operation_id="explainJob", response_model=ExplanationDocument, responses=responses(404))
+@router.get("/jobs/{job_id:id}/why", operation_id="explainJob", response_model=ExplanationDocument, responses=responses(404))
 @scope(Scope.READ)
 def explain_job(request: Request, job_id: JobId) -> Response:
     """Explain why a job is not running, and when it may start."""
@@ -216,7 +216,7 @@ def explain_job(request: Request, job_id: JobId) -> Response:
 
 
 @router.get(
-    "/jobs/{job_id}/related", operation_id="listRelatedJobs", response_model=DependenciesDocument, responses=responses(404)
+    "/jobs/{job_id:id}/related", operation_id="listRelatedJobs", response_model=DependenciesDocument, responses=responses(404)
 )
 @scope(Scope.READ)
 def list_related_jobs(request: Request, job_id: JobId) -> Response:
@@ -224,7 +224,7 @@ def list_related_jobs(request: Request, job_id: JobId) -> Response:
     return JsonResponse(DependenciesDocument.of(queue_of(request).dependencies(job_id)))
 
 
-@router.get("/jobs/{job_id}/stack", operation_id="getStack", response_model=StackDocument, responses=responses(404, 409))
+@router.get("/jobs/{job_id:id}/stack", operation_id="getStack", response_model=StackDocument, responses=responses(404, 409))
 @scope(Scope.READ)
 def get_stack(request: Request, job_id: JobId) -> Response:
     """Return where the code of a running job is now."""

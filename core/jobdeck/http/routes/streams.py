@@ -19,7 +19,7 @@ from ..documents import EventDocument, JsonResponse, LogLineDocument, LogPage
 from ..problems import dump
 from ..routing import make_router, queue_of, responses, watcher_of
 from ..tokens import Scope
-from ..watcher import Channel, LogTail
+from ..watcher import Channel, Gap, LogTail
 from .jobs import JobId, refuse_crowd
 
 router = make_router("streams")
@@ -38,7 +38,7 @@ LastEventId = Annotated[
 
 
 @router.get(
-    "/jobs/{job_id}/logs",
+    "/jobs/{job_id:id}/logs",
     operation_id="readLog",
     response_model=LogPage,
     responses={
@@ -154,7 +154,9 @@ async def follow_events(
             for event in filter(wanted, missed):
                 yield _of(event)
             async for item in _items(channel):
-                if not isinstance(item, Event):
+                if isinstance(item, Gap):
+                    yield _event(None, "gap", dump({"detail": "Events came faster than they could be read; some are missing."}))
+                elif isinstance(item, bytes):
                     yield item
                 elif item.key not in sent and wanted(item):
                     yield _of(item)
