@@ -57,6 +57,8 @@ class Claimed(list[Job]):
 
     retry_after: float = inf
     """Seconds after which a limit that withheld jobs may have capacity."""
+    contended: bool = False
+    """Whether other claims took jobs that this one wanted, so that more may be ready although it got fewer than requested."""
 
 
 class Enqueuer(Protocol):

@@ -34,11 +34,11 @@ from ..kinds.registry import SHELL
 from ..logs import get_logger
 from ..model.attempt_result import AttemptResult, Cancelled, Completed, Failed, Released, Snoozed
 from ..model.errors import LeaseLost, RowRefused, StoreError, StoreMissing, StoreReplaced, ThreadsReplaced
-from ..model.jobs import Job
 from ..model.known_problems import known_problem
 from ..model.overview import WorkerInfo
 from ..processes.supervisor import ProcessSupervisor
 from ..queue import Queue
+from ..store.base import Claimed
 from ..store.claim_capacity import ClaimRequest
 from .active_job import ActiveJob, ClaimTurn
 from .dispatcher import Dispatcher
@@ -385,7 +385,9 @@ class Worker:
                     for job in claimed
                 ]
                 tasks = [run for run in runs if run.is_async]
-                ready = self._dispatcher.dispatch([run for run in runs if not run.is_async] if tasks else runs, tasks, number)
+                ready = self._dispatcher.dispatch(
+                    [run for run in runs if not run.is_async] if tasks else runs, tasks, number, contended=claimed.contended
+                )
                 if ready is None:  # another claimer has taken over: this one did not come round in time
                     self._store.completer.release([run.as_release(self._clock.now()) for run in runs])
                     return
@@ -401,14 +403,14 @@ class Worker:
         orphaned = self._dispatcher.orphan_all(self._store.generation)
         logger.warning("%s Jobs of the old database that still run and whose results are dropped: %d", error, len(orphaned))
 
-    def _record_and_claim(self, work: ClaimTurn) -> tuple[list[Job], float, float]:
+    def _record_and_claim(self, work: ClaimTurn) -> tuple[Claimed, float, float]:
         """Record the results and claim jobs, in one transaction.
 
         Returns:
             The claimed jobs, when their leases expire on the monotonic clock, and the seconds until the next poll.
         """
         store = self._store
-        claimed: list[Job] = []
+        claimed = Claimed()
         pause = POLL
         requested_at = time.monotonic()
         with self._log_flusher.batch() as batch, store.transaction():
@@ -449,6 +451,7 @@ class Worker:
                         )
                     )
                     claimed += claim
+                    claimed.contended |= claim.contended
                     pause = min(pause, claim.retry_after)
         return claimed, until, pause if due is None else min(pause, max(0.001, due - self._clock.now()))
 

@@ -6,6 +6,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from random import Random
 from types import SimpleNamespace
@@ -72,14 +73,27 @@ def test_jobs_that_are_being_claimed_are_skipped_in_order(bench: Bench, others: 
     bench.check_counters()
 
 
+@pytest.mark.parametrize("lanes", [1, 3])
+def test_processes_that_claim_at_once_get_full_batches_of_different_jobs(bench: Bench, others: list[Bench], lanes: int) -> None:
+    stored = bench.enqueue(*(new(queue=f"q{n % lanes}") for n in range(60)))
+    got = []
+    with ExitStack() as stack:
+        for each in [*others[:3], bench]:
+            stack.enter_context(each.store.transaction())
+            got.append([job.id for job in each.claim(1, ahead=9)])
+    assert [len(batch) for batch in got] == [10, 10, 10, 10]
+    assert [job_id for batch in got for job_id in batch] == [job.id for job in stored[:40]]
+    bench.check_counters()
+
+
+@pytest.mark.parametrize("other", ["default", "mail"])
 def test_a_job_that_must_not_be_prefetched_goes_to_an_idle_thread_if_others_claim_the_jobs_before_it(
-    bench: Bench, others: list[Bench]
+    bench: Bench, others: list[Bench], other: str
 ) -> None:
-    first, second, last_attempt, after = bench.enqueue(new(), new(), new(max_attempts=1), new())
+    first, second, last_attempt, after = bench.enqueue(new(), new(queue=other), new(max_attempts=1), new())
     with others[0].store.transaction():
         assert [job.id for job in others[0].claim(1)] == [first.id]
-        assert [job.id for job in bench.claim(2, ahead=2)] == [second.id, last_attempt.id]
-    assert [job.id for job in bench.claim(2)] == [after.id]
+        assert [job.id for job in bench.claim(2, ahead=2)] == [second.id, last_attempt.id, after.id]
 
 
 def test_limits_apply_to_concurrent_claims(bench: Bench, others: list[Bench]) -> None:
