@@ -311,16 +311,18 @@ class Queue:
     def stack(self, job_id: int, *, timeout: float = 0.5) -> Stack:
         """Return where the code of a running job is now, from its handler down.
 
-        Asks the process that runs it, which may be any process on this machine with a worker on this queue, and waits up to
-        `timeout` seconds. If no process replies, or the code has no Python stack, the record says so. Raises `JobNotFound`,
-        `NotRunning`.
+        Asks the process that runs it, and waits up to `timeout` seconds. On SQLite that is a process of the same user on this
+        machine; on PostgreSQL it may be on any machine. If no process replies, or the code has no Python stack, the record says
+        so. Raises `JobNotFound`, `NotRunning`.
         """
         from .execution.stack_trace import read_stack
 
         job = self.get(job_id)
         if job.state is not State.RUNNING or job.worker is None:
             raise NotRunning(job_id, job.state)
-        return read_stack(job_id, job.worker, self.clock.now(), self.store.notifier.request, timeout)
+        notifier = self.store.notifier
+        at = self.clock.now()
+        return read_stack(job_id, job.worker, at, notifier.request, timeout, across_machines=notifier.across_machines)
 
     def batch(self, batch: int) -> Batch:
         """Return the batch. Raises `BatchNotFound`."""

@@ -168,6 +168,9 @@ class Logs(Protocol):
 class Notifier(Protocol):
     """Wakes workers across processes, and passes requests between them."""
 
+    across_machines: bool
+    """Whether requests reach the processes of other machines and users; otherwise those of this machine and user."""
+
     def notify(self) -> None:
         """Wake every listener of every process. Never raises."""
         ...
@@ -177,11 +180,11 @@ class Notifier(Protocol):
         ...
 
     def serve(self, handler: RequestHandler) -> AbstractContextManager[None]:
-        """Let `handler` reply to the requests of other processes on this machine, while this process listens."""
+        """Let `handler` reply to the requests of other processes, while this process listens."""
         ...
 
     def request(self, question: str, timeout: float) -> str | None:
-        """Send a request to every listening process on this machine, and return the first reply; `None` without one.
+        """Send a request to every listening process within reach, and return the first reply; `None` without one.
 
         Raises:
             TimeoutError: a process received the request, and none replied within `timeout` seconds.

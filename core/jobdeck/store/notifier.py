@@ -68,6 +68,8 @@ class _Reply:
 class SocketNotifier:
     """The notifier of one database file."""
 
+    across_machines = False
+
     def __init__(self, database: Path) -> None:
         # A socket's path may hold 107 bytes only, so the folder is named by a hash.
         name = hashlib.sha256(os.path.realpath(database).encode()).hexdigest()[:16]

@@ -26,8 +26,8 @@ Examples:
 def stack_command(front: CliContext, job_id: int) -> int:
     """Show the current Python stack of a running job, innermost call last.
 
-    The job must run in a process of yours on this machine; it is not interrupted. A shell job has no Python
-    stack; its process id is shown instead.
+    The job is not interrupted. With SQLite it must run in a process of yours on this machine; with PostgreSQL it
+    may run anywhere. A shell job has no Python stack; its process id is shown instead.
     """
     with front.open(must_exist=True) as queue:
         stack = queue.stack(job_id)

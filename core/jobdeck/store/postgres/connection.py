@@ -201,6 +201,12 @@ class Connections:
         with self._translate_errors:
             self._connection().raw.execute(cast("Any", statement), bound or None)
 
+    @contextmanager
+    def idle_connection(self) -> Iterator[psycopg.Connection[TupleRow]]:
+        """Yield this thread's connection, outside of a transaction."""
+        with self._translate_errors:
+            yield self._connection().raw
+
     # -- connections ------------------------------------------------------------------------------
 
     def _inside(self) -> RawConnection | None:
