@@ -62,6 +62,7 @@ class Queue:
         random: Random | None = None,
         adopt: bool = False,
         create: bool = True,
+        readonly: bool = False,
         actor: str | None = None,
     ) -> None:
         """Open the queue; create the database if it does not exist.
@@ -75,6 +76,8 @@ class Queue:
             random: the source of leases and jitter.
             adopt: put the queue into an SQLite file that holds another program's tables.
             create: create the database's tables if they do not exist; otherwise raise `StoreRefused`.
+            readonly: only read, and change nothing: neither the file, which may be one that this user cannot write to, nor its
+                folder. Everything else raises `StoreRefused`. See `notice`.
             actor: the actor in the journal; the user's name on this machine if `None`.
 
         Raises:
@@ -93,7 +96,18 @@ class Queue:
         self.where = address.shown
         """The address of the database, without the password."""
         self._address = address.text
-        self.store: Store = open_store(address, self.settings, self.clock, self.random, adopt=adopt, create=create)
+        self.store: Store = open_store(
+            address, self.settings, self.clock, self.random, adopt=adopt, create=create, readonly=readonly
+        )
+
+    @property
+    def notice(self) -> str | None:
+        """What a reader must know of a queue that is open for reading only, in one sentence; `None` if there is nothing.
+
+        This is what cannot be seen (the changes in a log that this user may not read), and damaged rows, which are read as
+        `jobdeck doctor --repair` would repair them.
+        """
+        return self.store.notice
 
     def after_fork(self) -> None:
         """Give a forked process other leases than its parent. The queue can be used there; its connections are new ones."""

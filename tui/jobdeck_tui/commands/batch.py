@@ -44,7 +44,7 @@ def batch_command(front: CliContext, batch_id: int, wait: bool, timeout: float |
     """
     if timeout is not None and not wait:
         raise click.UsageError("--timeout requires --wait")
-    with front.open(must_exist=True) as queue:
+    with front.read() as queue:
         try:
             batch = _wait_for(queue, batch_id, timeout) if wait else queue.batch(batch_id)
         except KeyboardInterrupt:

@@ -39,7 +39,7 @@ def open_cockpit(front: CliContext, *, demo: bool = False) -> None:
             f"The cockpit needs a terminal that can move the cursor, and TERM={os.environ['TERM']} says that this one cannot;"
             " set TERM (to xterm-256color, for example), or use `jobdeck list` and `jobdeck stats`."
         )
-    if wants_frame and not demo:
+    if (wants_frame or front.readonly) and not demo:
         front.refuse_missing()
     settings = front.settings
     if not demo:

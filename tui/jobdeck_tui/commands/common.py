@@ -62,12 +62,13 @@ class CliContext:
         app = None if self.app is None else tuple(name.strip() for name in self.app.split(",") if name.strip())
         return Settings.load(database=self.db, app=app, threads=self.threads)
 
-    def open(self, *, must_exist: bool = False, changes: bool = False) -> Queue:
+    def open(self, *, must_exist: bool = False, changes: bool = False, readonly: bool = False) -> Queue:
         """Open the queue; the command closes it.
 
         Args:
             must_exist: fail if the database does not exist, instead of creating it.
             changes: the command changes the queue, so refuse it with --readonly.
+            readonly: open it for reading only.
         """
         if changes:
             self.refuse_if_readonly()
@@ -75,7 +76,19 @@ class CliContext:
 
         if must_exist:
             self.refuse_missing()
-        return Queue(settings=self.settings, create=not must_exist)
+        return Queue(settings=self.settings, create=not must_exist, readonly=readonly)
+
+    @contextmanager
+    def read(self, *, notice: bool = True) -> Iterator[Queue]:
+        """Open the queue for a command that only reads: nothing is written, and nothing needs to be writable.
+
+        At the end, unless `notice` is false, report on standard error what could not be shown, or not as it is stored.
+        """
+        with self.open(must_exist=True, readonly=True) as queue:
+            yield queue
+            text = queue.notice if notice else None
+        if text is not None:
+            print_error(text)
 
     def refuse_missing(self) -> None:
         """Fail if the database file does not exist."""

@@ -54,7 +54,7 @@ def errors_command(front: CliContext, limit: int, newest: int) -> None:
     Counts attempts that failed, timed out or crashed, whether or not they were retried. With --json each group
     has the ids of its newest jobs, and a filter for all jobs whose newest failure belongs to it.
     """
-    with front.open(must_exist=True) as queue:
+    with front.read() as queue:
         groups = queue.history.errors(newest=newest)
         now = queue.clock.now()
     shown = groups[: limit or None]

@@ -56,7 +56,7 @@ def events_command(front: CliContext, filter: Sequence[str], following: bool, li
     wanted = EventFilter.read(" ".join(filter))
     memory = EventBuffer(kept=_READ, first=_READ)
     printed: set[str] = set()
-    with front.open(must_exist=True) as queue:
+    with front.read() as queue:
         while True:
             seen = memory.read(queue, wanted)
             new = [event for event in seen.events if event.key not in printed]

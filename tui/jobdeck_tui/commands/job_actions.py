@@ -173,7 +173,7 @@ def _run(
     if where is not None and not where.strip():
         raise click.UsageError("--where needs a filter; 'id>0' selects every job")
     past, present = _WORDS[operation]
-    with front.open(must_exist=True, changes=not dry_run) as queue:
+    with front.read() if dry_run else front.open(must_exist=True, changes=True) as queue:
         if where is not None:
             chosen: Sequence[int] = queue.ids(where_allowed(operation, where), descending=False)
         else:

@@ -78,7 +78,7 @@ def journal_command(front: CliContext, limit: int) -> None:
 
     The journal keeps 30 days and at most 1,000 entries.
     """
-    with front.open(must_exist=True) as queue:
+    with front.read() as queue:
         entries = queue.journal.entries(limit=limit)
     if front.json:
         for entry in entries:

@@ -78,7 +78,7 @@ def list_command(front: CliContext, filter: Sequence[str], limit: int, sort: str
     end of stdout and stderr.
     """
     words = " ".join(filter)
-    with front.open(must_exist=True) as queue:
+    with front.read() as queue:
         jobs = _jobs(queue, words, limit, sort, descending=not reverse)
         if front.json:
             for job in jobs:

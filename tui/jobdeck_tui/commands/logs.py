@@ -39,7 +39,7 @@ def logs_command(front: CliContext, job_id: int, following: bool, attempt: int |
 
     The newest 8 MB of each attempt are kept.
     """
-    with front.open(must_exist=True) as queue:
+    with front.read() as queue:
         if following:
             if queue.get(job_id).state not in FINAL:
                 warn_if_no_worker(queue, f"Job {job_id}")

@@ -51,7 +51,7 @@ def prune_command(
     Jobs that others still wait for are kept. The file does not shrink; its free pages are reused.
     """
     chosen = [State(state) for state in dict.fromkeys(states)] or [State(state) for state in _STATES]
-    with front.open(must_exist=True, changes=not dry_run) as queue:
+    with front.read() if dry_run else front.open(must_exist=True, changes=True) as queue:
         if not dry_run and not yes and (older_than is not None or keep is not None) and sys.stdin.isatty():
             total = sum(queue.maintenance.prune(older_than=older_than, keep=keep, states=chosen, dry_run=True).values())
             if total and not click.confirm(f"Delete {count_of(total)} with their attempts and logs?", err=True):

@@ -45,7 +45,7 @@ def show_command(front: CliContext, job_id: int) -> None:
     Also shows the actions of people on it, and how its run time compares with other jobs of its kind. --json adds
     why it is not running, its batch, and its whole log.
     """
-    with front.open(must_exist=True) as queue:
+    with front.read() as queue:
         job = queue.get(job_id)
         if front.json:
             log = [log_document(line) for line in queue.logs(job_id, limit=_ALL)]

@@ -29,7 +29,7 @@ def stack_command(front: CliContext, job_id: int) -> int:
     The job is not interrupted. With SQLite it must run in a process of yours on this machine; with PostgreSQL it
     may run anywhere. A shell job has no Python stack; its process id is shown instead.
     """
-    with front.open(must_exist=True) as queue:
+    with front.read() as queue:
         stack = queue.stack(job_id)
     if front.json:
         print_json(stack_document(stack))

@@ -55,7 +55,7 @@ def timeline_command(front: CliContext, last: float, limit: int) -> None:
 
     If there are more than --limit, the list is a sample spread over the range, and a note says so.
     """
-    with front.open(must_exist=True) as queue:
+    with front.read() as queue:
         now = queue.clock.now()
         found = queue.history.runs(now - last, limit=limit)
     if front.json:

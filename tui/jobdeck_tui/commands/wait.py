@@ -50,7 +50,7 @@ def wait_command(front: CliContext, ids: Sequence[int], timeout: float | None) -
     end = None if timeout is None else time.monotonic() + timeout
     remaining = [*dict.fromkeys(ids)]
     completed, warned = True, False
-    with front.open(must_exist=True) as queue:
+    with front.read() as queue:
         while True:
             found = {job.id: job for job in queue.get_many(remaining)}
             for job_id in remaining:

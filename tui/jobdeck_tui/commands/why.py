@@ -34,7 +34,7 @@ def why_command(front: CliContext, job_id: int) -> None:
     of its queue and kind, the workers that serve it, and the jobs ahead of it. Marks each unmet condition and
     suggests what to do.
     """
-    with front.open(must_exist=True) as queue:
+    with front.read() as queue:
         if front.app is not None or queue.settings.app:
             front.load_kinds()  # a kind may have a limit
         explanation = queue.explain(job_id)

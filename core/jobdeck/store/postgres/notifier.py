@@ -22,6 +22,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from typing import Any, cast
 
 import psycopg
 from psycopg.rows import TupleRow
@@ -93,13 +94,13 @@ class PostgresNotifier:
             collect = partial(_collect, received)
             raw.add_notify_handler(collect)  # of those that arrive together with a statement's result
             try:
-                raw.execute(f"LISTEN {reply_to}", prepare=False)
+                raw.execute(cast("Any", f"LISTEN {reply_to}"), prepare=False)
                 raw.execute(_SEND, (f"?{reply_to} {question}",), prepare=False)
                 return _await_reply(raw, received, timeout)
             finally:
                 raw.remove_notify_handler(collect)
                 with contextlib.suppress(psycopg.Error):
-                    raw.execute(f"UNLISTEN {reply_to}", prepare=False)
+                    raw.execute(cast("Any", f"UNLISTEN {reply_to}"), prepare=False)
 
     def handle(self, payload: str, reply: Callable[[str, str], None]) -> None:
         """Pass a request to the handlers. `reply` is called with the channel and the reply, now or later, on any thread."""
