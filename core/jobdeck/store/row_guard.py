@@ -36,6 +36,16 @@ class ChangedWhileReading(StoreFailed):
         super().__init__(where, "it was changed while it was read; try again")
 
 
+def read_again_if_changed(read: Callable[[], T]) -> T:
+    """Return what `read` returns, which is called again while others change the database."""
+    for n in range(_READS):
+        try:
+            return read()
+        except ChangedWhileReading:
+            time.sleep(0.001 * 2**n)
+    return read()
+
+
 class RowGuard:
     """Repairs damaged rows when a method of a store's component fails because of one.
 
@@ -149,17 +159,15 @@ class ReadingGuard(RowGuard):
         return guarded
 
     def _read(self, call: Callable[[], T], *, named_only: bool) -> T:
-        for _ in range(_READS):
-            try:
-                return call()
-            except ChangedWhileReading:
-                continue
-            except Exception as error:
-                if not self._is_suspect(error, named_only=named_only) or time.monotonic() < self._search_again_at:
-                    raise
-                with self._repaired_view() as found:
-                    if found:
-                        return call()
-                self._search_again_at = time.monotonic() + _PAUSE
+        try:
+            return read_again_if_changed(call)
+        except ChangedWhileReading:
+            raise
+        except Exception as error:
+            if not self._is_suspect(error, named_only=named_only) or time.monotonic() < self._search_again_at:
                 raise
-        return call()
+            with self._repaired_view() as found:
+                if found:
+                    return read_again_if_changed(call)
+            self._search_again_at = time.monotonic() + _PAUSE
+            raise

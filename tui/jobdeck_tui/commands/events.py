@@ -16,6 +16,7 @@ from ..text.sanitize import pad, safe
 from .common import CliContext, Subcommand
 from .json_documents import event_document
 from .output import columns, dim, on_terminal, print_json
+from .param_types import WholeNumber
 
 _READ = 10_000
 """The number of events read at first; the filter applies to these."""
@@ -45,7 +46,7 @@ The filter: event types (any may match), and words (all must match).
 @click.argument("filter", nargs=-1)
 @click.option("-f", "--follow", "following", is_flag=True, help="Follow new events until interrupted.")
 @click.option(
-    "--limit", type=click.IntRange(1, _READ), default=50, show_default=True, metavar="N", help="Maximum number of past events."
+    "--limit", type=WholeNumber(1, _READ), default=50, show_default=True, metavar="N", help="Maximum number of past events."
 )
 @click.pass_obj
 def events_command(front: CliContext, filter: Sequence[str], following: bool, limit: int) -> None:

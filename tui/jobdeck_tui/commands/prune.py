@@ -11,7 +11,7 @@ from jobdeck import FINAL, State
 
 from .common import CliContext, Subcommand, print_error
 from .output import count_of, print_json
-from .param_types import DURATION
+from .param_types import DURATION, WholeNumber
 from .progress import ProgressMeter
 
 _STATES = [str(state) for state in State if state in FINAL]
@@ -29,7 +29,7 @@ Examples:
 """,
 )
 @click.option("--older-than", type=DURATION, metavar="AGE", help="Delete jobs that finished longer ago than this: 1h, 7d.")
-@click.option("--keep", type=click.IntRange(1), metavar="N", help="Keep at most the newest N jobs of each state.")
+@click.option("--keep", type=WholeNumber(1), metavar="N", help="Keep at most the newest N jobs of each state.")
 @click.option(
     "--state",
     "states",

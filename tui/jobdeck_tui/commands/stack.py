@@ -9,6 +9,7 @@ from .common import CliContext, Subcommand, print_error
 from .completers import complete_jobs
 from .json_documents import stack_document
 from .output import dim, print_json
+from .param_types import JOB_ID
 
 
 @click.command(
@@ -21,7 +22,7 @@ Examples:
   jobdeck stack 42 --json | jq -r '.calls[-1] | "\\(.file):\\(.line) \\(.code)"'
 """,
 )
-@click.argument("job_id", metavar="ID", type=click.IntRange(1, 2**63 - 1), shell_complete=complete_jobs("running"))
+@click.argument("job_id", metavar="ID", type=JOB_ID, shell_complete=complete_jobs("running"))
 @click.pass_obj
 def stack_command(front: CliContext, job_id: int) -> int:
     """Show the current Python stack of a running job, innermost call last.

@@ -12,6 +12,7 @@ from .common import CliContext, Subcommand
 from .completers import complete_jobs
 from .json_documents import explanation_document
 from .output import columns, dim, print_json, tick
+from .param_types import JOB_ID
 
 _WAITING = ("pending", "scheduled", "retrying", "waiting", "running")
 
@@ -25,7 +26,7 @@ Examples:
   jobdeck why 42 --json | jq '.checks[] | select(.met | not)'
 """,
 )
-@click.argument("job_id", metavar="ID", type=click.IntRange(1, 2**63 - 1), shell_complete=complete_jobs(*_WAITING))
+@click.argument("job_id", metavar="ID", type=JOB_ID, shell_complete=complete_jobs(*_WAITING))
 @click.pass_obj
 def why_command(front: CliContext, job_id: int) -> None:
     """Explain why a job is not running and when it may start.

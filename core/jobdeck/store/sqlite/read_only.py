@@ -31,7 +31,7 @@ from ...clock import Clock, time
 from ...model.errors import StoreFailed, StoreMissing, StoreRefused, StoreReplaced
 from ..damaged_rows import describe_rows
 from ..notifier import SocketNotifier
-from ..row_guard import ChangedWhileReading
+from ..row_guard import ChangedWhileReading, read_again_if_changed
 from .connection import Connections
 from .file_guard import is_in_use
 from .file_identity import resolve, wait_for_foreign_wal
@@ -77,10 +77,12 @@ class ReadOnlyConnections(Connections):
     def _prepare(self) -> None:
         self._copy: _Copy | None = None
         self._open_source()
+        if read_again_if_changed(self._read_schema) < newest_schema():
+            read_again_if_changed(self._read_copy)
+
+    def _read_schema(self) -> int:
         with self.read_transaction() as connection:
-            outdated = schema_of(connection, self.where) < newest_schema()
-        if outdated:
-            self._read_copy()
+            return schema_of(connection, self.where)
 
     # -- how it is opened -------------------------------------------------------------------------
 
@@ -227,8 +229,9 @@ class ReadOnlyConnections(Connections):
         raise StoreRefused(self.where, "is open for reading only")
 
     def version(self) -> object:
-        with self.read_transaction() as connection:
+        with suppress(ChangedWhileReading), self.read_transaction() as connection:
             return self._opening, id(connection), connection.pragma("data_version")
+        return object()  # which equals no other
 
     def check(self) -> None:
         raise StoreRefused(self.where, "is open for reading only")
@@ -260,7 +263,7 @@ class ReadOnlyConnections(Connections):
     def repaired(self, repair: Callable[[], Sequence[object]]) -> Iterator[bool]:
         """See `base.Connections.repaired`: they are repaired in a copy, which later reads use, too."""
         with self._translate_errors:
-            found = self._read_copy()
+            found = read_again_if_changed(self._read_copy)
         yield found
 
     def _drop_copy(self) -> None:
