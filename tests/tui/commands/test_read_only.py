@@ -143,6 +143,18 @@ def test_a_user_who_may_only_read_sees_everything(deck: CommandLine, state: Call
     assert contents(deck) == before
 
 
+def test_a_backup_needs_no_permission_to_write_and_holds_what_the_log_holds(deck: CommandLine, tmp_path: Path) -> None:
+    leave_log(deck)
+    forbid_writing(deck)
+    before, copy = contents(deck), tmp_path / "copies"
+    copy.mkdir()
+    copy.chmod(0o777)
+    with as_nobody():
+        assert deck.done("backup", str(copy / "jobs.db")).startswith("Wrote 15 jobs")
+    assert contents(deck) == before
+    assert jobs(CommandLine(copy)) == 15
+
+
 def test_a_log_without_its_index_is_read(deck: CommandLine) -> None:
     leave_log(deck)
     (deck.folder / "jobs.db-shm").unlink()

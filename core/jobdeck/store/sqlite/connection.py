@@ -280,6 +280,17 @@ class Connections:
             if self._inside() is None:
                 self._current()
 
+    @contextmanager
+    def snapshot(self) -> Iterator[apsw.Connection]:
+        """Open a long read transaction, on a connection of its own."""
+        self.check()
+        reader = connect(self.path)
+        try:
+            reader.execute("BEGIN; SELECT count(*) FROM jobdeck_meta").fetchall()
+            yield reader
+        finally:
+            reader.close()
+
     def _follow(self) -> None:
         """Open the current file in place of the one that was open."""
         if self._closed:

@@ -236,6 +236,11 @@ class ReadOnlyConnections(Connections):
     def check(self) -> None:
         raise StoreRefused(self.where, "is open for reading only")
 
+    @contextmanager
+    def snapshot(self) -> Iterator[apsw.Connection]:
+        with self.read_transaction() as connection:
+            yield connection
+
     def recreate(self) -> None:
         raise StoreRefused(self.where, "is open for reading only")
 
