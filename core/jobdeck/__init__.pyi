@@ -373,6 +373,9 @@ from .model.states import (
 from .model.states import (
     allows as allows,
 )
+from .model.suggestions import (
+    did_you_mean as did_you_mean,
+)
 from .processes.crash_guard import (
     CrashGuard as CrashGuard,
 )

@@ -62,6 +62,7 @@ class Queue:
         random: Random | None = None,
         adopt: bool = False,
         create: bool = True,
+        readonly: bool = False,
         actor: str | None = None,
     ) -> None:
         """Open the queue; create the database if it does not exist.
@@ -75,6 +76,8 @@ class Queue:
             random: the source of leases and jitter.
             adopt: put the queue into an SQLite file that holds another program's tables.
             create: create the database's tables if they do not exist; otherwise raise `StoreRefused`.
+            readonly: only read, and change nothing: neither the file, which may be one that this user cannot write to, nor its
+                folder. Everything else raises `StoreRefused`. See `notice`.
             actor: the actor in the journal; the user's name on this machine if `None`.
 
         Raises:
@@ -93,7 +96,18 @@ class Queue:
         self.where = address.shown
         """The address of the database, without the password."""
         self._address = address.text
-        self.store: Store = open_store(address, self.settings, self.clock, self.random, adopt=adopt, create=create)
+        self.store: Store = open_store(
+            address, self.settings, self.clock, self.random, adopt=adopt, create=create, readonly=readonly
+        )
+
+    @property
+    def notice(self) -> str | None:
+        """What a reader must know of a queue that is open for reading only, in one sentence; `None` if there is nothing.
+
+        This is what cannot be seen (the changes in a log that this user may not read), and damaged rows, which are read as
+        `jobdeck doctor --repair` would repair them.
+        """
+        return self.store.notice
 
     def after_fork(self) -> None:
         """Give a forked process other leases than its parent. The queue can be used there; its connections are new ones."""
@@ -311,16 +325,18 @@ class Queue:
     def stack(self, job_id: int, *, timeout: float = 0.5) -> Stack:
         """Return where the code of a running job is now, from its handler down.
 
-        Asks the process that runs it, which may be any process on this machine with a worker on this queue, and waits up to
-        `timeout` seconds. If no process replies, or the code has no Python stack, the record says so. Raises `JobNotFound`,
-        `NotRunning`.
+        Asks the process that runs it, and waits up to `timeout` seconds. On SQLite that is a process of the same user on this
+        machine; on PostgreSQL it may be on any machine. If no process replies, or the code has no Python stack, the record says
+        so. Raises `JobNotFound`, `NotRunning`.
         """
         from .execution.stack_trace import read_stack
 
         job = self.get(job_id)
         if job.state is not State.RUNNING or job.worker is None:
             raise NotRunning(job_id, job.state)
-        return read_stack(job_id, job.worker, self.clock.now(), self.store.notifier.request, timeout)
+        notifier = self.store.notifier
+        at = self.clock.now()
+        return read_stack(job_id, job.worker, at, notifier.request, timeout, across_machines=notifier.across_machines)
 
     def batch(self, batch: int) -> Batch:
         """Return the batch. Raises `BatchNotFound`."""

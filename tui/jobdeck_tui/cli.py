@@ -13,7 +13,7 @@ import click
 
 from jobdeck import __version__
 
-from .commands.common import CliContext, common_options, flush_quietly, report_error
+from .commands.common import CliContext, SuggestingGroup, common_options, flush_quietly, report_error
 from .commands.init_process import become_init
 
 #: Heading → command → (module, one line for `jobdeck --help`). The function is named after the command: `list_command`.
@@ -71,7 +71,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
 COMMANDS = {name: each for section in SECTIONS.values() for name, each in section.items()}
 
 
-class RootGroup(click.Group):
+class RootGroup(SuggestingGroup):
     """List subcommands under headings, and import one only to run it or to print its help."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:

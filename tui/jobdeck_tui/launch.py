@@ -48,7 +48,7 @@ def _splash(queue: Queue, where: str, wish: LaunchOptions, remembered: Preferenc
 @contextmanager
 def _queue(settings: Settings, wish: LaunchOptions) -> Iterator[tuple[Queue, str]]:
     if not wish.demo:
-        with Queue(settings=settings) as queue:
+        with Queue(settings=settings, readonly=wish.readonly or wish.frame is not None) as queue:
             yield queue, _title(queue.where)
         return
     from .demo.sandbox import demo_queue

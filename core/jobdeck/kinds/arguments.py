@@ -14,6 +14,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from ..model.errors import ArgumentsMismatch, ArgumentsTooLarge, InvalidArguments, InvalidHandler
 from ..model.jobs import Parameter
+from ..model.suggestions import did_you_mean
 
 SAFE_DEPTH = 190
 """A depth of nested arrays and objects that can always be parsed: the validation library stops at 200."""
@@ -213,9 +214,13 @@ class Arguments:
             # The values are Python objects here; `check` then writes the validated ones as JSON.
             return self._model.model_validate(dict(args))
         except ValidationError as errors:
-            first = errors.errors(include_url=False)[0]
+            found = errors.errors(include_url=False)
+            # A mistyped name is the reason why another one is missing.
+            first = next((each for each in found if each["type"] == "extra_forbidden" and len(each["loc"]) == 1), found[0])
             path = [str(part) for part in first["loc"]]
             problem = _problem(first, show_input=not self._holds_secrets)
+            if first["type"] == "extra_forbidden" and len(path) == 1:
+                problem += did_you_mean(path[0], [parameter.name for parameter, _ in self._parameters()])
             raise InvalidArguments(self._kind, ".".join(path) or "*", problem) from None
 
     @cached_property

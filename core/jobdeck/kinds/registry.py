@@ -8,6 +8,7 @@ import inspect
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -270,13 +271,43 @@ def load_apps(apps: Iterable[str]) -> None:
                 if here is not None:
                     where = f"in {here}{'' if os.access(here, os.R_OK | os.X_OK) else ' (which cannot be read)'} or {where}"
                 raise AppImportError(app, f"no module {error.name!r} {where}") from None
-            raise AppImportError(app, f"it imports {error.name!r}, which is not installed") from None
+            raise AppImportError(app, f"it imports {error.name!r}, which is not installed{_place_of(error)}") from None
         except SystemExit as error:  # for example, a script that parses a command line
-            raise AppImportError(app, f"importing it exits the program (SystemExit: {text_of(error)})") from error
+            raise AppImportError(
+                app, f"importing it exits the program (SystemExit: {text_of(error)}){_place_of(error)}"
+            ) from error
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            raise AppImportError(app, f"importing it raised {type_name(error)}: {text_of(error)}") from error
+            text = str(error.msg) if isinstance(error, SyntaxError) else text_of(error)
+            raise AppImportError(app, f"importing it raised {type_name(error)}: {text}{_place_of(error)}") from error
+
+
+def _place_of(error: BaseException) -> str:
+    """Return the place in the user's code that an import failed at: ` (shop/tasks.py, line 7)`; empty if it is unknown."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f" ({_relative(error.filename)}, line {error.lineno})"
+    own, libraries = str(Path(__file__).parents[1]), (sys.prefix, sys.base_prefix)
+    places = []
+    trace = error.__traceback__
+    while trace is not None:
+        file = trace.tb_frame.f_code.co_filename
+        if not file.startswith(("<", own)):
+            places.append((file, trace.tb_lineno))
+        trace = trace.tb_next
+    # The user's own line, rather than the one of a library that it calls.
+    users = [place for place in places if not place[0].startswith(libraries) and "site-packages" not in place[0]]
+    if not places:
+        return ""
+    file, line = (users or places)[-1]
+    return f" ({_relative(file)}, line {line})"
+
+
+def _relative(file: str) -> str:
+    """Return the path of a file, relative to the current folder if it is inside."""
+    with suppress(OSError, ValueError):
+        return str(Path(file).relative_to(Path.cwd()))
+    return file
 
 
 def _load_file(path: Path) -> None:

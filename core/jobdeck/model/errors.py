@@ -6,14 +6,22 @@ and the handler lets them propagate.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
 from .states import Operation, State
+from .suggestions import closest_name
+
+_ENDED_TWICE = re.compile(r"(?<=[^.\s][.?!…])[.](?=\s|$)")
 
 
 class JobdeckError(Exception):
     """The base of all errors of jobdeck. Its message is one readable sentence."""
+
+    def __str__(self) -> str:
+        # The text of another error that it quotes may end with a full stop of its own.
+        return _ENDED_TWICE.sub("", super().__str__())
 
 
 class JobNotFound(JobdeckError):
@@ -159,10 +167,13 @@ class UnknownKind(JobdeckError):
     def __init__(self, kind: str, known: Iterable[str]) -> None:
         self.kind = kind
         self.known = tuple(sorted(known))
-        super().__init__(
-            f"Unknown kind {kind!r} (known: {', '.join(self.known) or 'none'});"
-            " set JOBDECK_APP or --app to the module that defines it."
-        )
+        similar = closest_name(kind, self.known)
+        if similar is None:
+            known_names = ", ".join(self.known) or "none"
+            text = f"Unknown kind {kind!r} (known: {known_names}); set JOBDECK_APP or --app to the module that defines it."
+        else:
+            text = f"Unknown kind {kind!r}; did you mean {similar}? If not, set JOBDECK_APP or --app to its module."
+        super().__init__(text)
 
 
 class InvalidArguments(JobdeckError):

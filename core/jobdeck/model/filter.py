@@ -17,6 +17,7 @@ from types import MappingProxyType
 from .errors import InvalidFilter
 from .jobs import Reason
 from .states import State
+from .suggestions import closest_name, did_you_mean
 
 Value = str | float
 
@@ -182,11 +183,9 @@ def _parse_term(text: str, column: int, token: str) -> Term:
 
 
 def _suggest_field(field: str) -> str:
-    from difflib import get_close_matches  # imported late: needed for mistakes only
-
-    close = get_close_matches(field, [*FIELDS, "args"], n=1)
-    if close:
-        return f"did you mean {'args.<name>' if close[0] == 'args' else close[0]}"
+    similar = closest_name(field, [*FIELDS, "args"]) or closest_name(field, _ALIASES)
+    if similar is not None:
+        return f"did you mean {'args.<name>' if similar == 'args' else similar}?"
     return f"fields are {', '.join(FIELDS)} and args.<name>"
 
 
@@ -213,8 +212,8 @@ def _parse_value(text: str, column: int, field: str, raw: str) -> Value:
         case "state":
             matching = [state for state in State if state.startswith(value.lower())]
             if len(matching) != 1 and value.lower() not in list(State):
-                known = ", ".join(State)
-                raise InvalidFilter(text, column, f"unknown state {value!r}; states are {known}")
+                hint = did_you_mean(value, State) or f"; states are {', '.join(State)}"
+                raise InvalidFilter(text, column, f"unknown state {value!r}{hint}")
             return value.lower() if value.lower() in list(State) else matching[0]
         case "reason":
             return value if is_pattern(value) else _parse_reason(text, column, value)
@@ -236,8 +235,9 @@ def _parse_reason(text: str, column: int, value: str) -> str:
     wanted = re.sub(r"[-_ ]+", " ", value.lower()).strip()
     matching = [reason for reason in Reason if f" {reason}".find(f" {wanted}") >= 0]
     if not wanted or len(matching) != 1:
-        known = ", ".join(reason.replace(" ", "-") for reason in Reason)
-        raise InvalidFilter(text, column, f"unknown reason {value!r}; reasons are {known}")
+        known = [reason.replace(" ", "-") for reason in Reason]
+        hint = (did_you_mean(value, known) if len(wanted) > 2 else "") or f"; reasons are {', '.join(known)}"
+        raise InvalidFilter(text, column, f"unknown reason {value!r}{hint}")
     return matching[0].value
 
 

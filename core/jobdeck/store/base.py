@@ -18,7 +18,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..model.jobs import Batch, Job, NewJob
-from .row_guard import RowGuard
+from .row_guard import ReadingGuard, RowGuard
 
 if TYPE_CHECKING:
     from ..model.attempt_result import Cancelled, Completed, Failed, Released, Snoozed
@@ -170,6 +170,9 @@ class Logs(Protocol):
 class Notifier(Protocol):
     """Wakes workers across processes, and passes requests between them."""
 
+    across_machines: bool
+    """Whether requests reach the processes of other machines and users; otherwise those of this machine and user."""
+
     def notify(self) -> None:
         """Wake every listener of every process. Never raises."""
         ...
@@ -179,11 +182,11 @@ class Notifier(Protocol):
         ...
 
     def serve(self, handler: RequestHandler) -> AbstractContextManager[None]:
-        """Let `handler` reply to the requests of other processes on this machine, while this process listens."""
+        """Let `handler` reply to the requests of other processes, while this process listens."""
         ...
 
     def request(self, question: str, timeout: float) -> str | None:
-        """Send a request to every listening process on this machine, and return the first reply; `None` without one.
+        """Send a request to every listening process within reach, and return the first reply; `None` without one.
 
         Raises:
             TimeoutError: a process received the request, and none replied within `timeout` seconds.
@@ -201,6 +204,18 @@ class Connections(Protocol):
     @property
     def generation(self) -> int:
         """See `Store.generation`."""
+        ...
+
+    @property
+    def notice(self) -> str | None:
+        """See `Store.notice`."""
+        ...
+
+    def repaired(self, repair: Callable[[], Sequence[object]]) -> AbstractContextManager[bool]:
+        """Let reads see damaged rows as a repair would leave them, and change nothing; give whether there are any.
+
+        Only for connections that are open for reading only. `repair` repairs all damaged rows, and returns them.
+        """
         ...
 
     def transaction(self) -> AbstractContextManager[Any]:
@@ -239,13 +254,19 @@ class Store(ABC):
     notifier: Notifier
     """Wakes workers across processes."""
 
-    def __init__(self, connections: Connections, backend: Backend, dialect: Dialect) -> None:
+    def __init__(self, connections: Connections, backend: Backend, dialect: Dialect, *, readonly: bool = False) -> None:
         """Keep what all components work on."""
         self._connections = connections
         self._backend = backend
         self._dialect = dialect
         # Damaged rows are found when a method meets one; the maintenance is made then.
-        self._row_guard = RowGuard(lambda: self.maintenance.repair_rows())
+        if readonly:
+            self._row_guard: RowGuard = ReadingGuard(lambda: connections.repaired(self._repair_rows))
+        else:
+            self._row_guard = RowGuard(self._repair_rows)
+
+    def _repair_rows(self) -> Sequence[object]:
+        return self.maintenance.repair_rows()
 
     @cached_property
     def claimer(self) -> Claimer:
@@ -357,6 +378,11 @@ class Store(ABC):
         from .queries.history import SqlHistory
 
         return self._row_guard.protect(SqlHistory(self._backend, self._dialect))
+
+    @property
+    def notice(self) -> str | None:
+        """What a reader of a store that is open for reading only must know: what is not shown, or not as it is stored."""
+        return self._connections.notice
 
     def close(self) -> None:
         """Close every connection. The store cannot be used afterwards."""

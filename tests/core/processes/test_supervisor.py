@@ -352,7 +352,7 @@ def test_an_app_that_a_child_cannot_import_is_reported_in_one_sentence(
         Worker(queue, threads=1, processes=2).start()
     assert str(refused.value) == (
         f"A child process could not start: The app '{TASKS}' could not be imported:"
-        " importing it raised RuntimeError: the deploy is half done."
+        f" importing it raised RuntimeError: the deploy is half done ({TASKS.relative_to(Path.cwd())}, line 21)."
     )
     made = queue.enqueue("iso.who", max_attempts=1)
     with Worker(queue, threads=1):

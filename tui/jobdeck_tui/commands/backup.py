@@ -34,7 +34,7 @@ def backup_command(front: CliContext, file: Path, force: bool) -> None:
     delete the database with its -wal and -shm files, and move FILE into its place. Jobs that were running at
     the time of the copy run again.
     """
-    with front.open(must_exist=True) as queue, ProgressMeter("Copying", unit=" pages") as meter:
+    with front.read() as queue, ProgressMeter("Copying", unit=" pages") as meter:
         started = time.monotonic()
         made = queue.maintenance.backup(file, force=force, progress=meter)
         took = time.monotonic() - started

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -50,8 +50,8 @@ def _silence() -> Iterator[None]:
         logging.disable(before)
 
 
-def _queue(ctx: click.Context) -> Queue:
-    return ctx.ensure_object(CliContext).open(must_exist=True)
+def _queue(ctx: click.Context) -> AbstractContextManager[Queue]:
+    return ctx.ensure_object(CliContext).read(notice=False)
 
 
 def complete_kinds(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:

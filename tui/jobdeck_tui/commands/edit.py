@@ -13,7 +13,7 @@ from .common import CliContext, Subcommand
 from .completers import complete_jobs
 from .enqueue import read_arguments
 from .output import print_json
-from .param_types import DURATION, MOMENT
+from .param_types import DURATION, JOB_ID, MOMENT
 
 _WAITING = ("pending", "scheduled", "retrying", "waiting")
 
@@ -30,7 +30,7 @@ Examples:
   jobdeck edit 42 --tag shop --tag eu     replace all tags
 """,
 )
-@click.argument("job_id", metavar="ID", type=click.IntRange(1, 2**63 - 1), shell_complete=complete_jobs(*_WAITING))
+@click.argument("job_id", metavar="ID", type=JOB_ID, shell_complete=complete_jobs(*_WAITING))
 @click.argument("pairs", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option("--args", "args_json", metavar="JSON", help="Replace all arguments with a JSON object.")
 @click.option("--queue", metavar="NAME", help="Move the job to this queue.")

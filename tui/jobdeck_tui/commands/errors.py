@@ -10,6 +10,7 @@ from ..text.format import age, group_filter, number
 from .common import CliContext, Subcommand
 from .json_documents import Document, iso
 from .output import columns, dim, on_terminal, print_json
+from .param_types import WholeNumber
 from .table import OutputCell, OutputColumn, cell, print_table
 
 HEADS = (
@@ -37,11 +38,11 @@ Examples:
 """,
 )
 @click.option(
-    "--limit", type=click.IntRange(0), default=20, show_default=True, metavar="N", help="Maximum number of groups; 0 for all."
+    "--limit", type=WholeNumber(0), default=20, show_default=True, metavar="N", help="Maximum number of groups; 0 for all."
 )
 @click.option(
     "--newest",
-    type=click.IntRange(1, 1_000_000),
+    type=WholeNumber(1, 1_000_000),
     default=10_000,
     show_default=True,
     metavar="N",
@@ -54,7 +55,7 @@ def errors_command(front: CliContext, limit: int, newest: int) -> None:
     Counts attempts that failed, timed out or crashed, whether or not they were retried. With --json each group
     has the ids of its newest jobs, and a filter for all jobs whose newest failure belongs to it.
     """
-    with front.open(must_exist=True) as queue:
+    with front.read() as queue:
         groups = queue.history.errors(newest=newest)
         now = queue.clock.now()
     shown = groups[: limit or None]

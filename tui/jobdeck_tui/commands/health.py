@@ -40,7 +40,7 @@ def health_command(front: CliContext) -> int:
     The queue is unhealthy if jobs are due and no live worker serves them, if a worker has stopped sending
     heartbeats or makes no progress, or if the database is unusable. Paused queues do not count.
     """
-    with front.open(must_exist=True) as queue:
+    with front.read() as queue:
         overview = queue.overview(seconds=60, slices=6)
     reasons = unhealthy(overview)
     if front.json:

@@ -10,7 +10,7 @@ import click
 from jobdeck import FINAL, IfParentFails, OnConflict
 
 from .completers import complete_finals, complete_jobs, complete_queues
-from .param_types import DURATION, MOMENT
+from .param_types import DURATION, JOB_ID, MOMENT
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -97,7 +97,7 @@ _OPTIONS = (
     click.option(
         "--after",
         multiple=True,
-        type=int,
+        type=JOB_ID,
         metavar="ID",
         shell_complete=complete_jobs("pending", "running", "scheduled", "retrying", "waiting"),
         help="Run only after this job has completed; repeatable.",

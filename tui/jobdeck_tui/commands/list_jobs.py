@@ -13,6 +13,7 @@ from .common import CliContext, Subcommand
 from .completers import complete_filter
 from .json_documents import args_of, full_document
 from .output import MISSING, columns, dim, on_terminal, print_json, state_text
+from .param_types import WholeNumber
 from .table import OutputCell, OutputColumn, cell, print_table
 
 SORTS = (
@@ -59,7 +60,7 @@ All terms of a filter must match. A comma means "or", a leading - "not", and * m
 )
 @click.argument("filter", nargs=-1, shell_complete=complete_filter)
 @click.option(
-    "--limit", type=click.IntRange(0), default=50, show_default=True, metavar="N", help="Maximum number of jobs; 0 for all."
+    "--limit", type=WholeNumber(0), default=50, show_default=True, metavar="N", help="Maximum number of jobs; 0 for all."
 )
 @click.option(
     "--sort",
@@ -78,7 +79,7 @@ def list_command(front: CliContext, filter: Sequence[str], limit: int, sort: str
     end of stdout and stderr.
     """
     words = " ".join(filter)
-    with front.open(must_exist=True) as queue:
+    with front.read() as queue:
         jobs = _jobs(queue, words, limit, sort, descending=not reverse)
         if front.json:
             for job in jobs:

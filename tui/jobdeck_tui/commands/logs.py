@@ -13,6 +13,7 @@ from ..text.sanitize import safe
 from .common import CliContext, Subcommand
 from .completers import complete_jobs
 from .output import dim, on_terminal, print_json, warn_if_no_worker
+from .param_types import JOB_ID, WholeNumber
 
 _ALL = 2**31
 _EVERY = 0.1
@@ -30,16 +31,16 @@ Examples:
   jobdeck logs 42 --json | jq -r 'select(.level == "err").text'
 """,
 )
-@click.argument("job_id", metavar="ID", type=click.IntRange(1, 2**63 - 1), shell_complete=complete_jobs())
+@click.argument("job_id", metavar="ID", type=JOB_ID, shell_complete=complete_jobs())
 @click.option("-f", "--follow", "following", is_flag=True, help="Follow the log until the job finishes.")
-@click.option("--attempt", type=click.IntRange(1), metavar="N", help="Print the log of this attempt only (default: all).")
+@click.option("--attempt", type=WholeNumber(1), metavar="N", help="Print the log of this attempt only (default: all).")
 @click.pass_obj
 def logs_command(front: CliContext, job_id: int, following: bool, attempt: int | None) -> None:
     """Print a job's log: the output of its command, or what its code logged.
 
     The newest 8 MB of each attempt are kept.
     """
-    with front.open(must_exist=True) as queue:
+    with front.read() as queue:
         if following:
             if queue.get(job_id).state not in FINAL:
                 warn_if_no_worker(queue, f"Job {job_id}")

@@ -19,6 +19,7 @@ from .completers import complete_jobs
 from .json_documents import args_of, details_document, full_document, log_document
 from .list_jobs import format_command
 from .output import MISSING, colored, dim, print_fields, print_json, state_text
+from .param_types import JOB_ID
 from .stats import history_document
 
 _ALL = 2**31
@@ -37,7 +38,7 @@ Examples:
   jobdeck show 42 --json | jq .attempts
 """,
 )
-@click.argument("job_id", metavar="ID", type=click.IntRange(1, 2**63 - 1), shell_complete=complete_jobs())
+@click.argument("job_id", metavar="ID", type=JOB_ID, shell_complete=complete_jobs())
 @click.pass_obj
 def show_command(front: CliContext, job_id: int) -> None:
     """Show a job: its fields, result, dependencies, and attempts with their errors.
@@ -45,7 +46,7 @@ def show_command(front: CliContext, job_id: int) -> None:
     Also shows the actions of people on it, and how its run time compares with other jobs of its kind. --json adds
     why it is not running, its batch, and its whole log.
     """
-    with front.open(must_exist=True) as queue:
+    with front.read() as queue:
         job = queue.get(job_id)
         if front.json:
             log = [log_document(line) for line in queue.logs(job_id, limit=_ALL)]

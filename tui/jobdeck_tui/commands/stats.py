@@ -70,7 +70,7 @@ def stats_command(front: CliContext, over: float, by: str | None, queue: str | N
     """
     if not 10 <= over <= 90 * 86400:
         raise click.UsageError("--range must be 10s to 90d")
-    with front.open(must_exist=True) as opened:
+    with front.read() as opened:
         overview = opened.overview(seconds=60, slices=1)
         metrics = opened.history.metrics(seconds=over, slices=_SLOTS, queue=queue, kind=kind, by=by)
         stats = opened.queue_stats() if front.json else ()

@@ -22,7 +22,7 @@ from .common import CliContext, Subcommand
 from .completers import complete_queues
 from .json_documents import iso
 from .output import count_of
-from .param_types import DURATION
+from .param_types import DURATION, WholeNumber
 
 if TYPE_CHECKING:
     from jobdeck import Worker
@@ -54,11 +54,11 @@ Examples:
 """,
 )
 @click.option(
-    "--threads", type=click.IntRange(1, 1000), metavar="N", help="Number of worker threads (default 4).  [env: JOBDECK_THREADS]"
+    "--threads", type=WholeNumber(1, 1000), metavar="N", help="Number of worker threads (default 4).  [env: JOBDECK_THREADS]"
 )
 @click.option(
     "--processes",
-    type=click.IntRange(0, 256),
+    type=WholeNumber(0, 256),
     metavar="N",
     help="Run handlers in N child processes, to use several cores (default 0: none).  [env: JOBDECK_PROCESSES]",
 )

@@ -27,7 +27,7 @@ def workers_command(front: CliContext) -> None:
 
     --json adds the jobs that each one runs. `jobdeck list state:running` also lists the jobs of dead workers.
     """
-    with front.open(must_exist=True) as queue:
+    with front.read() as queue:
         overview = queue.overview(seconds=60, slices=1)
     workers, now = overview.workers, overview.at
     if front.json:

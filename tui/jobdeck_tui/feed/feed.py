@@ -95,6 +95,7 @@ class Feed:
         self._overview_of: tuple[float, int] | None = None
         self._poll_requested = True
         self._last_error: str | None = None
+        self._notice: str | None = None
         self._is_new = False
         """Whether another database has replaced the previous one and has not been read yet."""
         self.drained_cleanly = True
@@ -475,6 +476,10 @@ class Feed:
             self._page = self._pages.read()
         pool = LocalWorker(self._threads, self._worker.id if self._worker else None, error=self.worker_error)
         self._post(Snapshot(DashboardSnapshot(self._overview, self._page, pool)))
+        if (notice := self.queue.notice) != self._notice:
+            self._notice = notice
+            if notice is not None:
+                self._post(ActionFinished(notice, failed=True))
         if self._polled_query is not None and time.monotonic() >= self._read_at:
             start = time.monotonic()
             self._post(QueryResult(self._polled_query, self._polled_query.read(self.queue)))

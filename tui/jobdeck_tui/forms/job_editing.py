@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 from jobdeck import Job, parse_duration
 
 from ..text.sanitize import safe_json
-from ..text.times import parse_time
+from ..text.times import local_time, parse_time
 
 _OPTIONS = ("queue", "priority", "at", "max_attempts", "tags")
 LARGEST = 256 << 10
@@ -57,7 +56,7 @@ def options_of(job: Job) -> EditDocument:
     current = {
         "queue": job.queue,
         "priority": job.priority,
-        "at": time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(job.scheduled_at)),
+        "at": local_time(job.scheduled_at),
         "max_attempts": job.max_attempts,
         "tags": list(job.tags),
     }

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import apsw
 
@@ -44,6 +46,46 @@ def connect(
             create_private_file(path)  # its log and index get the same permissions from SQLite
     flags = apsw.SQLITE_OPEN_READWRITE | (apsw.SQLITE_OPEN_CREATE if create else 0)
     connection = apsw.Connection(str(path), flags=flags, statementcachesize=256)
+    _set_up(connection, ended, wait_started, waits, urgent)
+    return connection
+
+
+def connect_for_reading(
+    path: Path,
+    *,
+    immutable: bool,
+    private: bool,
+    ended: Callable[[], bool],
+    wait_started: Callable[[float], None],
+    waits: LockWaits,
+) -> apsw.Connection:
+    """Open the file such that nothing is written, beside what processes that share it write to the log's index.
+
+    Args:
+        path: the file.
+        immutable: read the file alone, without its log and without locks.
+        private: read the log as well, without locks, with an index in memory.
+        ended: see `connect`.
+        wait_started: see `connect`.
+        waits: see `connect`.
+    """
+    name = f"file:{quote(os.fsencode(path))}{'?immutable=1' if immutable else ''}"
+    flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+    vfs = {"vfs": "unix-none"} if private and "unix-none" in apsw.vfs_names() else {}
+    connection = apsw.Connection(name, flags=flags, statementcachesize=256, **vfs)
+    _set_up(connection, ended, wait_started, waits, lambda: False)
+    if private:
+        connection.execute("PRAGMA locking_mode = EXCLUSIVE").fetchall()
+    return connection
+
+
+def _set_up(
+    connection: apsw.Connection,
+    ended: Callable[[], bool],
+    wait_started: Callable[[float], None],
+    waits: LockWaits | None,
+    urgent: Callable[[], bool],
+) -> None:
     fork.hold(connection)
     waiting_from = 0.0
     pause = (waits or LockWaits()).pause
@@ -68,7 +110,6 @@ def connect(
     connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
     connection.execute("PRAGMA foreign_keys = OFF")
     connection.execute("PRAGMA temp_store = MEMORY")
-    return connection
 
 
 def _place(*values: Any) -> str:

@@ -68,13 +68,30 @@ def check_file(path: Path, where: str) -> None:
         except OSError as error:
             raise StoreRefused(where, f"cannot be created ({error.strerror})") from None
         return
-    if not path.is_file():
-        raise StoreRefused(where, "is not a file")
-    if not os.access(path, os.R_OK):
-        raise StoreRefused(where, "cannot be read; check its permissions")
+    _check_readable(path, where)
     # Root may write to every file; a file that is marked read-only for all is meant to stay unchanged.
     if not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK) and path.stat().st_mode & 0o222):
         raise StoreRefused(where, "cannot be written to; check its permissions and those of its folder")
+
+
+def check_readable(path: Path, where: str) -> None:
+    """Refuse a file that holds no database that this user may read."""
+    if "\0" in where:
+        raise StoreRefused(repr(where), "is not a valid file name")
+    if path.is_symlink():
+        raise StoreRefused(where, "is a symbolic link that leads to itself")
+    if path.is_dir():
+        raise StoreRefused(where, "is a folder, not a database")
+    if not path.exists():
+        raise StoreRefused(where, "is not there")
+    _check_readable(path, where)
+
+
+def _check_readable(path: Path, where: str) -> None:
+    if not path.is_file():
+        raise StoreRefused(where, "is not a file")
+    if not os.access(path, os.R_OK, effective_ids=os.access in os.supports_effective_ids):
+        raise StoreRefused(where, "cannot be read; check its permissions")
     if path.stat().st_size and _read_magic(path) != _MAGIC:
         raise StoreRefused(where, "is not an SQLite database")
 
