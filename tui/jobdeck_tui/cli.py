@@ -97,6 +97,11 @@ class RootGroup(click.Group):
 
     def main(self, args: Any = None, *_: Any, **extra: Any) -> Any:
         """Run a command line and exit with 0 on success, 1 on failure, 2 on wrong usage."""
+        if shell := os.environ.get("_JOBDECK_COMPLETE"):
+            from .commands.shells.answer import main as answer_shell
+
+            answer_shell(self, shell)
+            sys.exit(0)
         extra |= {"prog_name": "jobdeck", "standalone_mode": False}
         if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
             extra.setdefault("color", False)

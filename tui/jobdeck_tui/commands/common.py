@@ -18,6 +18,7 @@ import click
 from jobdeck import InvalidFilter, InvalidOption, InvalidSetting, JobdeckError, known_problem
 
 from ..text.sanitize import safe
+from .path_completers import complete_files
 
 if TYPE_CHECKING:
     from jobdeck import Queue, Settings
@@ -123,6 +124,7 @@ def _common(*, json: bool, cockpit: bool) -> list[click.Option]:
         click.Option(
             ["--db"],
             metavar="DATABASE",
+            shell_complete=complete_files,
             expose_value=False,
             callback=_store_option,
             is_eager=True,
@@ -131,6 +133,7 @@ def _common(*, json: bool, cockpit: bool) -> list[click.Option]:
         click.Option(
             ["--app"],
             metavar="MODULES",
+            shell_complete=complete_files,
             expose_value=False,
             callback=_store_option,
             is_eager=True,
@@ -197,7 +200,7 @@ def _display_options() -> list[click.Option]:
         ),
         option("--ascii", "Draw with ASCII characters only.  [env: JOBDECK_ASCII]", is_flag=True),
         option("--snapshot", "Print one frame as text and exit.", is_flag=True),
-        option("--screenshot", "Save one frame as an SVG picture and exit.", metavar="FILE"),
+        option("--screenshot", "Save one frame as an SVG picture and exit.", metavar="FILE", shell_complete=complete_files),
         option("--size", "Size of the frame (default: the terminal's).", type=Size(), metavar="COLUMNSxLINES"),
         option("--screen", "Screen shown in the frame: queues, … (default jobs).", metavar="NAME"),
         option("--web", "Serve the cockpit to browsers on this machine.", is_flag=True),
@@ -228,7 +231,7 @@ class Subcommand(click.Command):
         # -3 and -tag:slow are arguments, not options: a leading blank hides them from click's option parser, and
         # each reader strips it. Everything after -- is a command and stays as it is.
         end = args.index("--") if "--" in args else len(args)
-        if self.allow_interspersed_args:
+        if ctx.allow_interspersed_args:
             args = [f" {word}" if _NEGATIVE.match(word) else word for word in args[:end]] + args[end:]
         return super().parse_args(ctx, args)
 
