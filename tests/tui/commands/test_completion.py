@@ -19,7 +19,7 @@ from jobdeck_tui.commands.shells.words import open_quote, quote_for_bash, split,
 
 HOSTILE = (
     "a;touch pwn", "b$(touch pwn)", "c`touch pwn`", 'd"q"', "e'q'", "f\\q\\", "g$HOME", "h  h", "i*", "j?[x]", "k!!", "l~m",
-    "m#", "n{a,b}", "o&p", "p|x", "q:r=s@t", "r^<>", "-rf", "tü🙂", "u%s", "~v", "=w", "#x", "$(touch pwn)y", "!z",
+    "m#", "n{a,b}", "o&p", "p|x", "q:r=s@t", "r^<>s", "-rf", "tü🙂", "u%s", "~v", "=w", "#x", "$(touch pwn)y", "!z",
 )  # fmt: skip
 UNPRINTABLE = ("new\nline", "tab\tbed", "\x1b[31m", "bad\udce9byte", "\u202etxt", "'\n'", '"\n"')
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +17,7 @@ from jobdeck import InvalidFilter, InvalidOption, InvalidSetting, JobdeckError, 
 
 from ..text.sanitize import safe
 from .path_completers import complete_files
+from .standard_streams import complete_despite_output
 
 if TYPE_CHECKING:
     from jobdeck import Queue, Settings
@@ -87,9 +86,10 @@ class CliContext:
             raise CommandError(f"The database {address.shown} does not exist; `jobdeck enqueue` or `jobdeck run` creates it.")
 
     def refuse_if_readonly(self) -> None:
-        """Raise a usage error if --readonly was given."""
+        """Prepare a command that changes something. Raises a usage error if --readonly was given."""
         if self.readonly:
             raise click.UsageError("this command changes the queue; run it without --readonly")
+        complete_despite_output()
 
     def load_kinds(self) -> None:
         """Register `shell` and the kinds of the user's modules."""
@@ -278,17 +278,3 @@ def print_error(sentence: str) -> None:
     from jobdeck import redact
 
     click.echo(f"jobdeck: {safe(redact(sentence))}", err=True)
-
-
-@contextmanager
-def flush_quietly() -> Iterator[None]:
-    """Flush the output at the end, silently if its reader has closed the pipe."""
-    try:
-        yield
-    finally:
-        for stream in (sys.stdout, sys.stderr):
-            try:
-                stream.flush()
-            except BrokenPipeError:
-                with suppress(OSError, ValueError):
-                    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
