@@ -148,9 +148,11 @@ def test_a_command_runs_in_the_directory_of_the_caller(deck: CommandLine, monkey
 def test_options_after_the_command_belong_to_the_command(deck: CommandLine) -> None:
     deck.done("run", "ls", "-l", "--json", "--queue", "x")
     deck.done("run", "--", "head", "-3", "--where", "a:b")
-    second, first = deck.json("list")
+    deck.done("run", "head", "-3", "-tag:x")
+    third, second, first = deck.json("list")
     assert first["args"]["command"] == ["ls", "-l", "--json", "--queue", "x"]
     assert second["args"]["command"] == ["head", "-3", "--where", "a:b"]
+    assert third["args"]["command"] == ["head", "-3", "-tag:x"]
 
 
 def test_a_time_of_day_means_its_next_occurrence() -> None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +18,8 @@ from jobdeck import InvalidFilter, InvalidOption, InvalidSetting, JobdeckError, 
 
 from ..text.sanitize import safe
 from .param_types import WholeNumber
+from .path_completers import complete_files
+from .standard_streams import complete_despite_output
 
 if TYPE_CHECKING:
     from jobdeck import Queue, Settings
@@ -123,9 +124,10 @@ class CliContext:
             raise CommandError(f"The database {address.shown} does not exist; `jobdeck enqueue` or `jobdeck run` creates it.")
 
     def refuse_if_readonly(self) -> None:
-        """Raise a usage error if --readonly was given."""
+        """Prepare a command that changes something. Raises a usage error if --readonly was given."""
         if self.readonly:
             raise click.UsageError("this command changes the queue; run it without --readonly")
+        complete_despite_output()
 
     def load_kinds(self) -> None:
         """Register `shell` and the kinds of the user's modules."""
@@ -160,6 +162,7 @@ def _common(*, json: bool, cockpit: bool) -> list[click.Option]:
         click.Option(
             ["--db"],
             metavar="DATABASE",
+            shell_complete=complete_files,
             expose_value=False,
             callback=_store_option,
             is_eager=True,
@@ -168,6 +171,7 @@ def _common(*, json: bool, cockpit: bool) -> list[click.Option]:
         click.Option(
             ["--app"],
             metavar="MODULES",
+            shell_complete=complete_files,
             expose_value=False,
             callback=_store_option,
             is_eager=True,
@@ -234,7 +238,7 @@ def _display_options() -> list[click.Option]:
         ),
         option("--ascii", "Draw with ASCII characters only.  [env: JOBDECK_ASCII]", is_flag=True),
         option("--snapshot", "Print one frame as text and exit.", is_flag=True),
-        option("--screenshot", "Save one frame as an SVG picture and exit.", metavar="FILE"),
+        option("--screenshot", "Save one frame as an SVG picture and exit.", metavar="FILE", shell_complete=complete_files),
         option("--size", "Size of the frame (default: the terminal's).", type=Size(), metavar="COLUMNSxLINES"),
         option("--screen", "Screen shown in the frame: queues, … (default jobs).", metavar="NAME"),
         option("--web", "Serve the cockpit to browsers on this machine.", is_flag=True),
@@ -277,7 +281,7 @@ class Subcommand(click.Command):
         # -3 and -tag:slow are arguments, not options: a leading blank hides them from click's option parser, and
         # each reader strips it. Everything after -- is a command and stays as it is.
         end = args.index("--") if "--" in args else len(args)
-        if self.allow_interspersed_args:
+        if ctx.allow_interspersed_args:
             args = [f" {word}" if _NEGATIVE.match(word) else word for word in args[:end]] + args[end:]
         return super().parse_args(ctx, args)
 
@@ -324,17 +328,3 @@ def print_error(sentence: str) -> None:
     from jobdeck import redact
 
     click.echo(f"jobdeck: {safe(redact(_ENDED_TWICE.sub('', sentence)))}", err=True)
-
-
-@contextmanager
-def flush_quietly() -> Iterator[None]:
-    """Flush the output at the end, silently if its reader has closed the pipe."""
-    try:
-        yield
-    finally:
-        for stream in (sys.stdout, sys.stderr):
-            try:
-                stream.flush()
-            except BrokenPipeError:
-                with suppress(OSError, ValueError):
-                    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -10,7 +10,7 @@ import click
 from jobdeck import Job
 
 from .common import CliContext, Subcommand
-from .completers import complete_jobs
+from .completers import complete_jobs, complete_pairs, complete_queues
 from .enqueue import read_arguments
 from .output import print_json
 from .param_types import DURATION, JOB_ID, MOMENT
@@ -31,9 +31,9 @@ Examples:
 """,
 )
 @click.argument("job_id", metavar="ID", type=JOB_ID, shell_complete=complete_jobs(*_WAITING))
-@click.argument("pairs", nargs=-1, metavar="[KEY=VALUE]...")
+@click.argument("pairs", nargs=-1, metavar="[KEY=VALUE]...", shell_complete=complete_pairs)
 @click.option("--args", "args_json", metavar="JSON", help="Replace all arguments with a JSON object.")
-@click.option("--queue", metavar="NAME", help="Move the job to this queue.")
+@click.option("--queue", metavar="NAME", shell_complete=complete_queues, help="Move the job to this queue.")
 @click.option("--priority", type=int, metavar="N", help="Set the priority, -1000000 to 1000000; larger runs first.")
 @click.option("--in", "delay", type=DURATION, metavar="DURATION", help="Make it due after this time: 90s, 10m; 0 means now.")
 @click.option("--at", type=MOMENT, metavar="TIME", help="Make it due at this time: 18:30, 2026-01-31T09:00.")

@@ -10,6 +10,7 @@ import click
 from .common import CliContext, Subcommand, absolute_folder, print_error
 from .job_options import given_options, job_options
 from .output import warn_if_no_worker
+from .path_completers import complete_command, complete_folders
 
 
 @click.command(
@@ -29,9 +30,11 @@ Examples:
   jobdeck run --wait -- make test      follow the output and exit with its exit code
 """,
 )
-@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED, metavar="[--] COMMAND...")
+@click.argument(
+    "command", nargs=-1, required=True, type=click.UNPROCESSED, metavar="[--] COMMAND...", shell_complete=complete_command
+)
 @click.option("--shell", is_flag=True, help="Run the command with sh, for pipes and globs.")
-@click.option("--cwd", metavar="FOLDER", help="Working directory (default: the current one).")
+@click.option("--cwd", metavar="FOLDER", shell_complete=complete_folders, help="Working directory (default: the current one).")
 @click.option("--env", "env", multiple=True, metavar="KEY=VALUE", help="Set an environment variable; repeatable.")
 @click.option("--wait", is_flag=True, help="Follow the output and exit with the command's exit code.")
 @job_options

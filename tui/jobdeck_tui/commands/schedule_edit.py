@@ -10,7 +10,7 @@ import click
 from jobdeck import explain_cron
 
 from .common import CliContext, Subcommand, absolute_folder
-from .completers import complete_kinds, complete_queues, complete_schedules, complete_zones
+from .completers import complete_kinds, complete_pairs, complete_queues, complete_schedules, complete_zones
 from .enqueue import read_arguments
 from .job_options import given_options
 from .param_types import DURATION
@@ -76,7 +76,7 @@ If a clock change skips a fixed time, the job is enqueued right after it; if it 
 @click.argument("name")
 @click.argument("cron")
 @click.argument("kind", required=False, shell_complete=complete_kinds)
-@click.argument("pairs", nargs=-1, metavar="[KEY=VALUE]...")
+@click.argument("pairs", nargs=-1, metavar="[KEY=VALUE]...", shell_complete=complete_pairs)
 @_job_choice
 @click.option("--replace", is_flag=True, help="Replace the schedule with this name, if it exists.")
 @click.pass_obj
@@ -122,7 +122,7 @@ Examples:
 """,
 )
 @click.argument("name", shell_complete=complete_schedules)
-@click.argument("pairs", nargs=-1, metavar="[KEY=VALUE]...")
+@click.argument("pairs", nargs=-1, metavar="[KEY=VALUE]...", shell_complete=complete_pairs)
 @click.option("--cron", metavar="CRON", help="Set a new cron expression; see `jobdeck schedule add --help`.")
 @click.option(
     "--kind", metavar="KIND", shell_complete=complete_kinds, help="Set another kind; the arguments stay unless given."

@@ -120,8 +120,8 @@ def _leaves(path: str, value: object, deep: int) -> Iterator[tuple[str, str]]:
         yield path, value if isinstance(value, str) else json.dumps(value)
 
 
-def suggest(text: str, cursor: int, words: Vocabulary) -> Suggestions:
-    """Return the suggestions at the cursor, the most likely first."""
+def suggest(text: str, cursor: int, words: Vocabulary, *, limit: int = SHOWN) -> Suggestions:
+    """Return at most `limit` suggestions at the cursor, the most likely first."""
     begin, inside = _word(text, cursor)
     typed = text[begin:cursor]
     if not typed.strip("-") or (cursor < len(text) and not text[cursor].isspace()):
@@ -131,10 +131,10 @@ def suggest(text: str, cursor: int, words: Vocabulary) -> Suggestions:
         if inside:
             return Suggestions()
         begin += typed.startswith("-")
-        return Suggestions(begin, cursor, tuple(_fields(typed.removeprefix("-"), words))[:SHOWN])
+        return Suggestions(begin, cursor, tuple(_fields(typed.removeprefix("-"), words))[:limit])
     at = _last_alternative(match["value"])
     wanted = match["value"][at:]
-    found = tuple(_values(match["field"], match["op"], wanted.strip('"'), words))[:SHOWN]
+    found = tuple(_values(match["field"], match["op"], wanted.strip('"'), words))[:limit]
     if [offer.text for offer in found] == [wanted]:
         return Suggestions()
     return Suggestions(begin + match.start("value") + at, cursor, found)
