@@ -18,8 +18,8 @@ CLOCK = SystemClock()
 class ChildContext(JobContext):
     """The context of a job assigned to this child process."""
 
-    def __init__(self, job: Job, ticket: int) -> None:
-        super().__init__(job, CLOCK)
+    def __init__(self, job: Job, ticket: int, flush_log: Callable[[], None] | None = None) -> None:
+        super().__init__(job, CLOCK, flush_log)
         self.job = job
         self.ticket = ticket
         self.partial: dict[str, str] = {}
@@ -30,14 +30,14 @@ class ChildContext(JobContext):
         if newline:
             self.write(level, lines)
         if len(rest) > LONG_LINE:
-            self.write(level, rest)
+            self.write(level, rest, unfinished=True)
         elif rest:
             self.partial[level] = rest
 
     def finish_lines(self) -> None:
         """Log the remaining incomplete lines after the code has finished."""
         for level, text in self.partial.items():
-            self.write(level, text)
+            self.write(level, text, unfinished=True)
         self.partial.clear()
 
 

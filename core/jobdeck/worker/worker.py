@@ -26,6 +26,7 @@ from ..execution import green_threads
 from ..execution.attempt_contexts import AttemptContexts
 from ..execution.context import STOP_GRACE, JobContext, capture_logs
 from ..execution.executor import crashed_result, execute, failed_result, start_async
+from ..execution.log_buffer import MAX_LOG_BYTES
 from ..execution.serialization import format_traceback
 from ..execution.shell import add_shell
 from ..execution.stack_capture import capture_stack
@@ -44,7 +45,7 @@ from .active_job import ActiveJob, ClaimTurn
 from .dispatcher import Dispatcher
 from .heartbeat import POLL, Heartbeat
 from .liveness import Liveness, WatchedThread
-from .log_flusher import MAX_LOG_BYTES, LogFlusher
+from .log_flusher import LogFlusher
 from .outage_backoff import OutageBackoff
 from .process_feeder import ProcessFeeder
 from .runners import RunnerThreads
@@ -353,6 +354,7 @@ class Worker:
 
     def _claim_loop(self, number: int) -> None:
         pause = POLL
+        flush_log = self._heartbeat.wake
         if not number:
             self._dispatcher.generation = self._store.generation
         elif self._dispatcher.generation != self._store.generation:
@@ -377,7 +379,7 @@ class Worker:
                 runs = [
                     ActiveJob(
                         job,
-                        JobContext(job, self._clock),
+                        JobContext(job, self._clock, flush_log),
                         until,
                         job.kind in self._async_kinds,
                         margin=self._settings.lease * _LEASE_MARGIN,
@@ -399,6 +401,8 @@ class Worker:
         may rescue the job. Its result is dropped.
         """
         orphaned = self._dispatcher.orphan_all(self._store.generation)
+        for run in orphaned:
+            run.context.discard_log()
         logger.warning("%s Jobs of the old database that still run and whose results are dropped: %d", error, len(orphaned))
 
     def _record_and_claim(self, work: ClaimTurn) -> tuple[list[Job], float, float]:
