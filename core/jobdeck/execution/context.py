@@ -172,6 +172,11 @@ class JobContext:
 
     # -- for the worker ---------------------------------------------------------------------------
 
+    @property
+    def job(self) -> Job:
+        """Return the job as it was claimed."""
+        return self._job
+
     def start_timeout(self) -> None:
         """Start the timeout: the code starts now."""
         if self._job.timeout:

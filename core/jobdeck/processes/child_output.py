@@ -9,6 +9,7 @@ from typing import Any
 
 from ..clock import SystemClock
 from ..execution.context import JobContext, context
+from ..execution.job_log import record_fields
 from ..model.jobs import Job
 from .protocol import LONG_LINE, Message
 
@@ -20,7 +21,6 @@ class ChildContext(JobContext):
 
     def __init__(self, job: Job, ticket: int, flush_log: Callable[[], None] | None = None) -> None:
         super().__init__(job, CLOCK, flush_log)
-        self.job = job
         self.ticket = ticket
         self.partial: dict[str, str] = {}
 
@@ -97,8 +97,8 @@ class ForwardingHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            text = self.format(record)
-            if not self._send(["record", record.levelno, record.name, text]) and sys.__stderr__ is not None:
+            text, (_, fields) = self.format(record), record_fields(record)
+            if not self._send(["record", record.levelno, record.name, text, fields]) and sys.__stderr__ is not None:
                 sys.__stderr__.write(f"{record.levelname} {record.name}: {text}\n")
         except Exception:  # a record that cannot be formatted: report it as `logging` does
             self.handleError(record)

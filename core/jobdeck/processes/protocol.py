@@ -18,7 +18,7 @@ From the child::
 
     ["ready", [kind, …]]   or   ["refused", sentence]
     ["results", [[ticket, progress or null, [[at, level, text], …]], …], [result, …], left]
-    ["record", level, logger, text]                   a log record
+    ["record", level, logger, text, fields]           a log record; see `job_log.record_fields`
     ["stack", ticket, reply]                          the reply to a stack request
 
 A *ticket* stands for the lease of a job, which the child never sees: it is issued once on a connection, for one job. Its

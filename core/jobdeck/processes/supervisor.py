@@ -21,7 +21,7 @@ from ..clock import Clock, time
 from ..execution.context import JobContext
 from ..execution.stack_trace import FINISHED, NOT_STARTED, encode_reply
 from ..kinds.registry import Registry
-from ..logs import get_logger
+from ..logs import FieldsMessage, get_logger
 from ..model.attempt_result import AttemptResult
 from ..model.errors import ChildNotStarted
 from ..model.jobs import Job
@@ -352,8 +352,8 @@ class ProcessSupervisor:
             case ["stack", ticket, answer]:
                 if (assigned := child.assigned.get(ticket)) is not None:
                     assigned.reply(answer)
-            case ["record", level, name, text]:
-                logging.getLogger(name).log(level, "%s", text)
+            case ["record", level, name, text, fields]:
+                logging.getLogger(name).log(level, FieldsMessage(text, fields))
             case ["ready", kinds]:
                 child.ready, child.kinds = True, frozenset(kinds)
                 self._group(child).on_ready(child)
