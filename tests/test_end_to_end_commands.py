@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -183,9 +184,14 @@ def test_a_worker_logs_json_or_text_and_escapes_what_jobs_log(deck: CommandLine)
         if format_ == "json":
             documents = [json.loads(line) for line in log.splitlines()]
             assert {"at", "level", "logger", "message"} <= set(documents[0])
-            assert "sending to \x1b[2J\u202e" in {document["message"] for document in documents}
+            named = {document["message"]: document for document in documents if document.get("kind") == "tasks.send"}
+            assert {(document["job"], document["max_attempts"]) for document in named.values()} <= {(1, 2), (1, 3)}
+            assert [*named] == ["started", "sending to \x1b[2J\u202e", "finished"]
+            assert named["finished"]["outcome"] == "completed"
+            assert named["finished"]["took"] >= 0
         else:
-            assert r"sending to \x1b[2J\u202e" in log
+            assert r"sending to \x1b[2J\u202e job=1 kind=tasks.send attempt=1/2" in log
+            assert re.search(r"finished job=1 kind=tasks.send attempt=1/2 outcome=completed took=\d+\.\d+s\n", log)
 
 
 def test_a_worker_without_an_app_warns_that_it_serves_shell_jobs_only(deck: CommandLine) -> None:

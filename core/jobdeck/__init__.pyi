@@ -13,6 +13,9 @@ from .execution.context import (
 from .execution.context import (
     context as context,
 )
+from .execution.job_log import (
+    record_fields as record_fields,
+)
 from .execution.shell import (
     add_shell as add_shell,
 )
@@ -60,6 +63,9 @@ from .kinds.stored_secrets import (
 )
 from .kinds.stored_secrets import (
     StoredSecretStr as StoredSecretStr,
+)
+from .logs import (
+    format_fields as format_fields,
 )
 from .maintenance.service import (
     Maintenance as Maintenance,

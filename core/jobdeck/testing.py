@@ -21,6 +21,7 @@ from typing import Any
 from .clock import Clock, SystemClock
 from .execution.context import JobContext, capture_logs
 from .execution.executor import execute
+from .execution.log_buffer import MAX_LOG_BYTES, join_pieces
 from .execution.shell import add_shell
 from .kinds.definition import Handler, default_name
 from .kinds.registry import REGISTRY, SHELL, Entry, Registry
@@ -32,7 +33,6 @@ from .queue import Queue
 from .settings import Settings
 from .store.base import Store
 from .store.claim_capacity import ClaimRequest
-from .worker.log_flusher import MAX_LOG_BYTES
 
 NOON = 1_750_000_000.0
 """The default start of a frozen clock: 2025-06-15 15:06:40 UTC."""
@@ -296,7 +296,7 @@ def _to_record(result: AttemptResult, context: JobContext, error: BaseException 
         retry_in=None if due is None else due - result.finished_at,
         reason=reason,
         progress=context.take_progress(),
-        log=tuple((level, text) for _, level, text in context.drain_log()),
+        log=tuple(join_pieces(context.drain_log())),
     )
 
 

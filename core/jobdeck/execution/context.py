@@ -73,9 +73,18 @@ class JobContext:
     log: logging.LoggerAdapter[logging.Logger] = logging.LoggerAdapter(get_logger("jobdeck.job", JobLogger), {})
     """A logger whose records, of any level, go to the attempt's log."""
 
-    def __init__(self, job: Job, clock: Clock) -> None:
+    def __init__(self, job: Job, clock: Clock, flush_log: Callable[[], None] | None = None) -> None:
+        """Create the context of one attempt.
+
+        Args:
+            job: the job as claimed.
+            clock: the clock of its times.
+            flush_log: requests that the log is stored. Without it, nothing stores the log while the code runs, and code that
+                logs much never waits.
+        """
         self._job = job
         self._clock = clock
+        self._flush_log = flush_log
 
     @property
     def job_id(self) -> int:
@@ -163,6 +172,11 @@ class JobContext:
 
     # -- for the worker ---------------------------------------------------------------------------
 
+    @property
+    def job(self) -> Job:
+        """Return the job as it was claimed."""
+        return self._job
+
     def start_timeout(self) -> None:
         """Start the timeout: the code starts now."""
         if self._job.timeout:
@@ -209,22 +223,66 @@ class JobContext:
         """Return whether the attempt has logged anything that is not stored yet."""
         return self._log is not None and not self._log.is_empty
 
+    @property
+    def log_is_full(self) -> bool:
+        """Return whether output must wait until the log is stored. Output of code that must stop never waits."""
+        return self._log is not None and self._log.is_full and self._flush_log is not None and not self.stopping
+
     def drain_log(self) -> list[LogEntry]:
-        """Remove and return the lines logged since the last call."""
+        """Remove and return the lines logged since the last call; follow with `confirm_log` or `restore_log`."""
         return [] if self._log is None else self._log.drain()
+
+    def confirm_log(self) -> None:
+        """Forget the drained lines: they were stored."""
+        self._lines.confirm()
 
     def restore_log(self, lines: Sequence[LogEntry]) -> None:
         """Restore lines that could not be stored."""
         self._lines.restore(lines)
 
+    def discard_log(self) -> None:
+        """Drop all lines, now and from now on: the job is not in the database any more."""
+        self._lines.discard()
+
     def add_log(self, lines: Sequence[LogEntry]) -> None:
-        """Add lines that the attempt logged in another process."""
+        """Add lines that the attempt logged in another process. Never waits."""
         self._lines.extend(lines)
 
-    def write(self, level: str, text: str) -> None:
-        """Add text to the attempt's log without `logging`, such as the output of a command."""
-        if not self.forked:  # nothing reads the buffer of a forked child, and another thread may have held its lock
-            self._lines.add(level, text)
+    def on_log_room(self, call: Callable[[], None]) -> None:
+        """Set the function to call, from any thread, when lines were stored."""
+        self._lines.on_room = call
+
+    def write(self, level: str, text: str, *, unfinished: bool = False) -> None:
+        """Add text to the attempt's log without `logging`, such as the output of a command; wait while the log is full.
+
+        Args:
+            level: the level of a record, or `out` or `err`.
+            text: one or more lines, without the newline of the last.
+            unfinished: whether the last line continues in the next text of this level.
+        """
+        if self.forked:  # nothing reads the buffer of a forked child, and another thread may have held its lock
+            return
+        lines = self._lines
+        lines.add(level, text, unfinished=unfinished)
+        if lines.is_full and (flush := self._flush_log) is not None:
+            if self._on_stop is not None and _is_on_event_loop():
+                flush()  # waiting would block every async handler
+            else:
+                lines.wait_for_room(lambda: self.stopping, flush)
+
+    def write_output(self, level: str, text: str, *, unfinished: bool = False) -> None:
+        """Add text as `write` does, but never wait: for a caller that reads a pipe only while `log_is_full` is false."""
+        self._lines.add(level, text, unfinished=unfinished)
+
+    def flush_log(self) -> None:
+        """Request that the log is stored now."""
+        if self._flush_log is not None:
+            self._flush_log()
+
+    def wait_for_log(self, seconds: float) -> None:
+        """Wait while the log is full, at most this time or until the code must stop."""
+        if self._log is not None and self._flush_log is not None:
+            self._log.wait_for_room(lambda: self.stopping, self._flush_log, seconds)
 
     @property
     def _lines(self) -> LogBuffer:
@@ -262,6 +320,12 @@ def context() -> JobContext:
 
 class AttemptLogHandler(logging.Handler):
     """Sends the records that a handler logs, with any logger, to the log of its attempt."""
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Emit the record without the lock of the handler: a full log waits for threads of the worker, which log too."""
+        if self.filter(record):
+            self.emit(record)
+        return True
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.name != JobLogger.NAME:

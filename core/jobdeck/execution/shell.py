@@ -20,6 +20,8 @@ from .process_group import ProcessGroupGuard, describe_exit, group_alive, start_
 
 _STDERR_CHARACTERS = 2000
 _CHUNK = 1 << 16
+_POLL = 0.1
+"""Seconds between two checks whether the command has exited or must stop."""
 
 
 class CommandFailed(PlainError):
@@ -105,7 +107,12 @@ def _follow(process: subprocess.Popen[bytes], job: JobContext) -> str:
         selector.register(process.stderr, selectors.EVENT_READ, "err")
         # Continue after the output is closed: a command may close it and continue, and must still be stoppable.
         while not (exited and not selector.get_map()):
-            events = selector.select(timeout=0.1) if selector.get_map() else _wait_for_exit(process)
+            waits = job.log_is_full  # the command then waits in its turn, as soon as the pipe is full
+            if waits:
+                job.wait_for_log(_POLL)
+                events = []
+            else:
+                events = selector.select(timeout=_POLL) if selector.get_map() else _wait_for_exit(process)
             for key, _ in events:
                 level = str(key.data)
                 data = os.read(key.fd, _CHUNK)
@@ -113,12 +120,11 @@ def _follow(process: subprocess.Popen[bytes], job: JobContext) -> str:
                     selector.unregister(key.fileobj)
                 text = incomplete[level] + decoders[level].decode(data, final=not data)
                 lines, newline, incomplete[level] = text.rpartition("\n")
-                if not data and incomplete[level]:
+                unfinished = bool(incomplete[level]) and (not data or len(incomplete[level]) > _CHUNK)
+                if unfinished:  # log an endless line in pieces
                     lines, newline, incomplete[level] = lines + newline + incomplete[level], "", ""
-                elif len(incomplete[level]) > _CHUNK:  # log an endless line in pieces
-                    lines, incomplete[level] = lines + newline + incomplete[level], ""
                 if lines or newline:
-                    job.write(level, lines)
+                    job.write_output(level, lines, unfinished=unfinished)
                 if level == "err":
                     tail = (tail + lines + newline)[-_STDERR_CHARACTERS:]
             exited = process.poll() is not None
@@ -129,7 +135,7 @@ def _follow(process: subprocess.Popen[bytes], job: JobContext) -> str:
                 stop_group(process.pid, signal.SIGTERM)
             elif stop_at is not None and time.monotonic() - stop_at > job.grace:
                 stop_group(process.pid, signal.SIGKILL)
-            if exited and not events and not group_alive(process.pid):
+            if exited and not (events or waits) and not group_alive(process.pid):
                 break  # a process outside the group holds the pipes open; all output of the group has been read
     _end_group(process, (stop_at or time.monotonic()) + job.grace)
     return tail
@@ -138,7 +144,7 @@ def _follow(process: subprocess.Popen[bytes], job: JobContext) -> str:
 def _wait_for_exit(process: subprocess.Popen[bytes]) -> list[tuple[selectors.SelectorKey, int]]:
     """Wait briefly for the exit of a process that has closed its output; return no events."""
     with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(timeout=0.1)
+        process.wait(timeout=_POLL)
     return []
 
 

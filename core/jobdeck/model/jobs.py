@@ -265,6 +265,10 @@ class Attempt:
     """When the worker delivered a result after it had lost the lease."""
 
 
+UNFINISHED = "…"
+"""Ends the stored level of a log entry whose last line continues in the next entry of its level."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogLine:
     """An entry of an attempt's log: one logging record, or some lines of a command's output."""
@@ -277,6 +281,9 @@ class LogLine:
     level: str
     """`debug` … `critical` for logging records; `out` and `err` for the output streams of a command."""
     text: str
+    """Without the newline of the last line."""
+    unfinished: bool = False
+    """Whether the last line continues in the next entry of its level; at the end of a log, whether it has no newline."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from dataclasses import fields, make_dataclass
 from typing import Any, TypeVar
 
 from ..model.errors import RowDamaged
-from ..model.jobs import Attempt, IfParentFails, Job, LogLine, Outcome, Reason
+from ..model.jobs import UNFINISHED, Attempt, IfParentFails, Job, LogLine, Outcome, Reason
 from ..model.states import State
 from .row_rules import EARLIEST, LATEST, RULES
 
@@ -205,4 +205,14 @@ _check_log_line = RowCheck("jobdeck_logs", LOG_COLUMNS)
 def make_log_line(row: Row) -> LogLine:
     """Convert a row of `LOG_COLUMNS` to a record."""
     _check_log_line(row)
-    return LogLine(id=row[0], job_id=row[1], attempt=row[2], at=row[3], level=row[4], text=row[5])
+    level: str = row[4]
+    unfinished = level.endswith(UNFINISHED)
+    return LogLine(
+        id=row[0],
+        job_id=row[1],
+        attempt=row[2],
+        at=row[3],
+        level=level.removesuffix(UNFINISHED) if unfinished else level,
+        text=row[5],
+        unfinished=unfinished,
+    )

@@ -6,12 +6,13 @@ import json
 import re
 import threading
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
 from tests.tui.cli_runner import CommandLine, eventually
 
-from jobdeck import Queue, Worker
+from jobdeck import Queue, State, Worker
 from jobdeck_tui.commands.list_jobs import HEADS, row
 from jobdeck_tui.commands.table import layout
 from jobdeck_tui.text.sanitize import width
@@ -214,12 +215,57 @@ def test_wait_returns_when_the_job_finishes(deck: CommandLine) -> None:
     assert (job["state"], job["exit_code"]) == ("completed", 0)
 
 
-def test_run_and_wait_passes_on_output_and_exit_code(deck: CommandLine) -> None:
-    process = deck.start("run", "--wait", "--max-attempts", "1", "--", "sh", "-c", "echo out; exit 7")
+def test_run_and_wait_passes_on_output_whole_and_the_streams_apart_and_the_exit_code(deck: CommandLine) -> None:
+    script = "seq 1 300000; echo complaint >&2; printf 'no newline'; exit 7"
+    process = deck.start("run", "--wait", "--max-attempts", "1", "--", "sh", "-c", script)
     with deck.queue() as queue, Worker(queue, threads=1):
         out, err = process.communicate(timeout=20)
-    assert (out, process.returncode) == ("out\n", 7)
-    assert err == "" or err.startswith("jobdeck: Job 1 waits for a worker")
+    assert process.returncode == 7
+    assert out == "".join(f"{n}\n" for n in range(1, 300_001)) + "no newline"
+    assert err.splitlines()[-1] == "complaint"
+    assert err == "complaint\n" or err.startswith("jobdeck: Job 1 waits for a worker")
+
+
+def test_following_a_log_says_on_standard_error_that_its_beginning_was_dropped_before_it_was_printed(
+    deck: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with deck.queue() as queue:
+        made = queue.enqueue("shell", {"command": ["true"]})
+        add = partial(queue.store.logs.append, keep_bytes=8 << 20)
+        add([(made.id, 1, 0.0, "out", "first")])
+
+        def go_on(_: float) -> None:
+            if queue.get(made.id).state is State.CANCELLED:
+                pytest.fail("waits for a job that is final")
+            add([(made.id, 1, 0.0, "out", "." * (1 << 20)) for _ in range(8)])
+            add([(made.id, 1, 0.0, "out", "last")])
+            queue.cancel(made.id)
+
+        monkeypatch.setattr("jobdeck_tui.commands.logs.time.sleep", go_on)
+        result = deck("logs", made.id, "-f")
+    assert result.stdout.startswith("first\n...")
+    assert result.stdout.endswith("...\nlast\n")
+    assert "Only the newest 8 MB of a log are kept: output that came before was not printed." in result.stderr
+
+
+def test_a_log_whose_beginning_was_dropped_says_so_on_standard_error(deck: CommandLine) -> None:
+    with deck.queue() as queue:
+        made = queue.enqueue("shell", {"command": ["true"]})
+        for _ in range(9):
+            queue.store.logs.append([(made.id, 1, 0.0, "out", "." * (1 << 20))], 8 << 20)
+    result = deck("logs", made.id)
+    assert (result.exit_code, len(result.stdout)) == (0, 8 * ((1 << 20) + 1))
+    assert result.stderr == "jobdeck: Only the newest 8 MB of a log are kept; this one may have been longer.\n"
+
+
+def test_a_long_line_is_printed_as_one_and_a_missing_newline_stays_missing(deck: CommandLine) -> None:
+    deck.done("run", "--shell", "head -c 1000000 /dev/zero | tr '\\0' x; echo; printf last")
+    deck.work()
+    assert deck.done("logs", 1) == "x" * 1_000_000 + "\nlast"
+    (shown,) = deck.json("show", 1)
+    assert shown["stdout"].endswith("xxx\nlast")
+    assert "x\nx" not in shown["stdout"]
+    assert [line["unfinished"] for line in deck.json("logs", 1)][-2:] == [False, True]
 
 
 @pytest.mark.parametrize("words", [("show", 999999), ("logs", 999999), ("wait", 999999), ("cancel", 999999)])

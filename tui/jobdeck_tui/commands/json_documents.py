@@ -228,7 +228,8 @@ def limits_document(limits: Limits) -> Document:
 
 
 def _stream(logs: Sequence[LogLine], level: str) -> str:
-    return "\n".join(line.text for line in logs if line.level == level)[-TAIL:]
+    text = "".join(line.text + ("" if line.unfinished else "\n") for line in logs if line.level == level)
+    return text.removesuffix("\n")[-TAIL:]
 
 
 def log_document(line: LogLine) -> Document:
@@ -240,6 +241,7 @@ def log_document(line: LogLine) -> Document:
         "at": iso(line.at),
         "level": line.level,
         "text": line.text,
+        "unfinished": line.unfinished,
     }
 
 

@@ -45,7 +45,8 @@ def run_command(
     """Enqueue a shell command and print the job's id.
 
     The command runs in the current directory, in its own process group. Commands that exit non-zero are tried
-    up to --max-attempts times. The output becomes the job's log.
+    up to --max-attempts times. The output becomes the job's log; --wait keeps standard output and standard
+    error apart.
 
     If another job holds the --unique key, nothing is enqueued and the id of that job is printed.
     """
@@ -72,7 +73,7 @@ def run_command(
 
         warn_if_no_worker(queue, f"Job {job.id}")
         try:
-            follow(front, queue, job.id, quiet=front.json)
+            follow(front, queue, job.id, quiet=front.json, apart=True)
         except KeyboardInterrupt:
             print_error(f"Job {job.id} continues; `jobdeck cancel {job.id}` stops it.")
             return 130
