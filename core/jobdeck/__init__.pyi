@@ -37,6 +37,9 @@ from .execution.stack_trace import (
 from .kinds.app_folder import (
     reserve_missing as reserve_missing,
 )
+from .kinds.command_name import (
+    given_name as given_name,
+)
 from .kinds.edit_options import (
     EditOptions as EditOptions,
 )
@@ -318,6 +321,12 @@ from .model.journal import (
 )
 from .model.journal import (
     UndoResult as UndoResult,
+)
+from .model.kind_names import (
+    handler_kind as handler_kind,
+)
+from .model.kind_names import (
+    name_in_kind as name_in_kind,
 )
 from .model.known_problems import (
     known_problem as known_problem,

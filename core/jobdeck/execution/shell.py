@@ -12,9 +12,9 @@ import subprocess
 from typing import Any
 
 from ..clock import time
-from ..kinds.registry import SHELL as KIND
 from ..kinds.registry import Entry, Registry
 from ..model.errors import GiveUp, InvalidArguments, PlainError
+from ..model.kind_names import SHELL
 from .context import JobContext, context
 from .process_group import ProcessGroupGuard, describe_exit, group_alive, start_process, stop_group
 
@@ -23,10 +23,11 @@ _CHUNK = 1 << 16
 
 
 class CommandFailed(PlainError):
-    """Raised if the command exits non-zero or is killed by a signal. The message ends with its standard error."""
+    """Raised if the command exits non-zero or is killed by a signal. The message is the end of its standard error."""
 
     def __init__(self, how: str, stderr: str) -> None:
-        super().__init__(f"{how}: {stderr}" if stderr else how)
+        super().__init__(stderr)
+        self.label = how
 
 
 def shell(
@@ -47,7 +48,7 @@ def shell(
         The exit code.
     """
     if not command or not command[0]:
-        raise InvalidArguments(KIND, "command", "is empty")
+        raise InvalidArguments(SHELL, "command", "is empty")
     job = context()
     argv = ["/bin/sh", "-c", " ".join(command)] if shell else command
     variables = {**os.environ, **(env or {}), "JOBDECK_JOB_ID": str(job.job_id), "JOBDECK_ATTEMPT": str(job.attempt)}
@@ -158,4 +159,4 @@ def command_line(command: list[str], *, shell: bool = False) -> str:
 
 def add_shell(registry: Registry) -> None:
     """Register the kind `shell`."""
-    registry.add(Entry(KIND, shell, max_attempts=3))
+    registry.add(Entry(SHELL, shell, max_attempts=3))

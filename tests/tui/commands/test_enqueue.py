@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -175,3 +176,28 @@ def test_a_time_is_read_in_its_zone_or_in_the_local_one(monkeypatch: pytest.Monk
 def test_an_invalid_time_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not a time"):
         parse_time(text)
+
+
+def test_a_command_has_a_name_for_filters_and_lists(deck: CommandLine) -> None:
+    deck.done("run", "--", "/bin/echo", "a")
+    deck.done("run", "--name", "nightly", "--shell", "gzip -9 x")
+    deck.done("enqueue", "--file", "-", input='{"kind": "shell", "args": {"command": ["true"]}, "name": "filed"}')
+    filed, nightly, echo = deck.json("list")
+    assert [(job["kind"], job["name"]) for job in (filed, nightly, echo)] == [
+        *(("shell:filed", "filed"), ("shell:nightly", "nightly"), ("shell:echo", "echo"))
+    ]
+    assert [job["id"] for job in deck.json("list", "name:nightly")] == [nightly["id"]]
+    assert re.search(r"2 +shell:nightly +default", deck.done("list"))
+    assert "run --name nightly" in deck.json("show", "2")[0]["enqueue_command"]
+    assert "--name" not in deck.json("show", "1")[0]["enqueue_command"]
+    result = deck("--app", deck.tasks(), "enqueue", "tasks.send", "to=x", "--name", "x")
+    assert result.exit_code == 2
+    assert result.stderr == "jobdeck: The name is for commands, which are of kind shell; not for tasks.send.\n"
+
+
+def test_a_schedule_names_its_command(deck: CommandLine) -> None:
+    deck.done("schedule", "add", "a", "@daily", "--shell", "./x.sh", "--name", "mine")
+    assert deck.json("schedule", "edit", "a", "--shell", "./y.sh")[0]["kind"] == "shell:mine"
+    assert deck.json("schedule", "edit", "a", "--name", "yours")[0]["kind"] == "shell:yours"
+    result = deck("--app", deck.tasks(), "schedule", "add", "b", "@daily", "tasks.add", "numbers=[]", "--name", "x")
+    assert (result.exit_code, "--name requires a command" in result.stderr) == (2, True)

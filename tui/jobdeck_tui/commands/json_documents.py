@@ -26,6 +26,8 @@ from jobdeck import (
     Stack,
     State,
     WorkerInfo,
+    handler_kind,
+    name_in_kind,
 )
 
 TAIL = 4000
@@ -57,6 +59,7 @@ def job_document(job: Job) -> Document:
     return {
         "id": job.id,
         "kind": job.kind,
+        "name": name_in_kind(job.kind),
         "args": args_of(job),
         "queue": job.queue,
         "priority": job.priority,
@@ -112,7 +115,7 @@ def attempt_document(attempt: Attempt, *, shell: bool = False) -> Document:
         "late_at": iso(attempt.late_at),
     }
     if shell:
-        document["exit_code"] = 0 if attempt.outcome == "completed" else _exit_code(attempt.message)
+        document["exit_code"] = 0 if attempt.outcome == "completed" else _exit_code(attempt)
     return document
 
 
@@ -123,11 +126,11 @@ def exit_code(job: Job, attempts: Sequence[Attempt]) -> int | None:
     ended = [attempt for attempt in attempts if attempt.outcome is not None]
     if not ended or job.state is State.RUNNING:
         return None
-    return _exit_code(ended[-1].message)
+    return _exit_code(ended[-1])
 
 
-def _exit_code(message: str | None) -> int | None:
-    found = _EXIT.match(message or "")
+def _exit_code(attempt: Attempt) -> int | None:
+    found = _EXIT.match(attempt.error_type or "") or _EXIT.match(attempt.message or "")
     return int(found[1]) if found else None
 
 
@@ -137,7 +140,7 @@ def full_document(queue: Queue, job: Job) -> Document:
     If priorities age, add the effective priority of a ready job.
     """
     attempts = queue.attempts(job.id) if job.attempt or job.started_at else []
-    shell = job.kind == "shell"
+    shell = handler_kind(job.kind) == "shell"
     document = job_document(job) | {"attempts": [attempt_document(attempt, shell=shell) for attempt in attempts]}
     if queue.settings.ageing:
         from ..text.priority import aged_priority

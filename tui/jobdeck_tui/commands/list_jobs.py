@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import click
 
-from jobdeck import Job, Queue, State
+from jobdeck import Job, Queue, State, handler_kind
 
 from ..text.format import COLORS, age, duration
 from .common import CliContext, Subcommand
@@ -42,6 +42,7 @@ HEADS = (
 Examples:
   jobdeck list
   jobdeck list state:failed queue:mail
+  jobdeck list name:gzip               commands by name; kind:shell is all of them
   jobdeck list 'kind:send* age<1h -tag:test'
   jobdeck list args.user.id:42
   jobdeck list --sort took --limit 10 state:completed
@@ -50,7 +51,7 @@ Examples:
 
 \b
 All terms of a filter must match. A comma means "or", a leading - "not", and * matches any text:
-  state: queue: kind: tag: schedule: worker: error: exception: place: reason: unique: args.NAME:
+  state: queue: kind: name: tag: schedule: worker: error: exception: place: reason: unique: args.NAME:
   id: priority: attempt: crashes: batch: age: run: wait:    these also accept < <= > >=
   Other words match any field. `exception` is the type of the newest error, `place` the line that raised it:
   place:"*/mail.py:88 send". `wait` is the time from due to started; `reason` is why the job ended:
@@ -147,7 +148,7 @@ def summary(job: Job) -> str:
     if not isinstance(args, dict):
         return str(args)[:_SUMMARY]
     command = args.get("command")
-    if job.kind == "shell" and isinstance(command, list) and all(isinstance(part, str) for part in command):
+    if handler_kind(job.kind) == "shell" and isinstance(command, list) and all(isinstance(part, str) for part in command):
         return format_command(command, shell=bool(args.get("shell")))[:_SUMMARY]
     import json
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import click
 
-from jobdeck import Attempt, Dependencies, Job, Queue, State
+from jobdeck import Attempt, Dependencies, Job, Queue, State, handler_kind
 
 from ..text.format import COLORS, age, duration, schedule_name
 from ..text.kind_history import RANGE_NAMES, KindHistory, describe_run, describe_total, own_run, read_history
@@ -133,7 +133,7 @@ def _children(dependencies: Dependencies) -> str:
 def _arguments(job: Job) -> list[tuple[str, str]]:
     args = args_of(job)
     command = args.get("command") if isinstance(args, dict) else None
-    if job.kind != "shell" or not isinstance(command, list) or not all(isinstance(part, str) for part in command):
+    if handler_kind(job.kind) != "shell" or not isinstance(command, list) or not all(isinstance(part, str) for part in command):
         return [("arguments", format_json(args))]
     return [
         ("command", safe(format_command(command, shell=bool(args.get("shell"))), multiline=True)),

@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from jobdeck import FIELDS, Job, Queue, Reason, State
+from jobdeck import FIELDS, Job, Queue, Reason, State, name_in_kind
 
 from ..text.sanitize import safe
 
@@ -87,6 +87,8 @@ def vocabulary_of(jobs: Iterable[Job]) -> Vocabulary:
     found: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for job in jobs:
         found["kind"][job.kind] += 1
+        if (name := name_in_kind(job.kind)) is not None:
+            found["name"][name] += 1
         found["queue"][job.queue] += 1
         found["priority"][str(job.priority)] += 1
         for tag in job.tags:
@@ -181,7 +183,7 @@ def _fields(typed: str, words: Vocabulary) -> Iterator[Suggestion]:
         first.append(Suggestion("args.", "an argument, as in args.user.id:42"))
     values = [
         Suggestion(f"{name}:{_quoted(value)}", FIELDS[name][1])
-        for name in ("state", "queue", "kind", "tag")
+        for name in ("state", "queue", "kind", "name", "tag")
         for value in _known(name, words)
         if value.lower().startswith(wanted) and _usable(value)
     ]

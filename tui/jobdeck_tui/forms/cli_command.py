@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jobdeck import Job, JobdeckError, Kind, Schedule, parse_duration
+from jobdeck import Job, JobdeckError, Kind, Schedule, given_name, handler_kind, parse_duration
 
 from ..text.format import span
 from .options import Option, options_of
@@ -60,10 +60,10 @@ def edit_schedule_command(
 ) -> str:
     """Return `jobdeck schedule edit NAME` with only the fields that changed."""
     words = ["jobdeck", "schedule", "edit", before.name]
-    if kind.name != before.kind:
+    if kind.name != handler_kind(before.kind):
         words += ["--kind", kind.name]
     args_before = before.args if isinstance(before.args, dict) else {}
-    if kind.name != before.kind or any(name not in args for name in args_before):
+    if kind.name != handler_kind(before.kind) or any(name not in args for name in args_before):
         words += ["--args", json.dumps(args, ensure_ascii=False, default=str)]
     else:
         words += pairs_of(kind, {name: value for name, value in args.items() if args_before.get(name, _MISSING) != value})
@@ -118,9 +118,10 @@ def _flags_of_job(job: Job) -> list[str]:
 def _run_text(kind: str, args: Mapping[str, Any], flags: Sequence[str]) -> str | None:
     """Return `jobdeck run … -- COMMAND`; `None` unless the kind is `shell` and its arguments hold a command."""
     command = args.get("command")
-    if kind != "shell" or not isinstance(command, list) or not all(isinstance(part, str) for part in command):
+    if handler_kind(kind) != "shell" or not isinstance(command, list) or not all(isinstance(part, str) for part in command):
         return None
-    words = ["jobdeck", "run", *flags]
+    name = given_name(kind, args)
+    words = ["jobdeck", "run", *([] if name is None else ["--name", name]), *flags]
     if args.get("cwd"):
         words += ["--cwd", str(args["cwd"])]
     for name, value in (args.get("env") or {}).items():

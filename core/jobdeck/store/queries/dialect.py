@@ -33,6 +33,9 @@ class Dialect(ABC):
     of_schedule: str
     """The end of the stored tags that names the schedule, as in the index `jobdeck_by_schedule`."""
 
+    failure_place: str
+    """The place of a failed attempt named `attempt`: see `model.metrics.failure_place`."""
+
     @abstractmethod
     def one_of(self, column: str, values: Sequence[Value], bound: Bound) -> str:
         """Test whether the column has one of the values, all of them texts or all of them numbers."""

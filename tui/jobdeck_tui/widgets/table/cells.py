@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 
-from jobdeck import Job, State, command_line
+from jobdeck import Job, State, command_line, handler_kind
 
 from ...text.format import duration
 from ...text.sanitize import safe
@@ -90,7 +90,7 @@ def detail(job: Job, now: Now) -> list[tuple[str, str]]:
 
 def error_text(job: Job) -> str:
     """Return the newest error; of a command without its type, which is always the same."""
-    return safe((job.error or "").removeprefix("CommandFailed: " if job.kind == "shell" else ""))
+    return safe((job.error or "").removeprefix("CommandFailed: " if handler_kind(job.kind) == "shell" else ""))
 
 
 def _clock(seconds: float) -> str:
@@ -114,7 +114,7 @@ def format_arguments(kind: str, text: str, limit: int = 300) -> str:
     if not isinstance(args, dict):
         return safe(text[:limit])
     command = args.get("command")
-    if kind == "shell" and isinstance(command, list) and all(isinstance(part, str) for part in command):
+    if handler_kind(kind) == "shell" and isinstance(command, list) and all(isinstance(part, str) for part in command):
         return safe("$ " + command_line(command, shell=args.get("shell") is True))[:limit]
     shown = (
         f"{name}={value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}" for name, value in args.items()
@@ -124,4 +124,4 @@ def format_arguments(kind: str, text: str, limit: int = 300) -> str:
 
 def kind_or_command(job: Job) -> str:
     """Return the kind of a job, or the command of a shell job."""
-    return arguments(job).removeprefix("$ ") if job.kind == "shell" else safe(job.kind)
+    return arguments(job).removeprefix("$ ") if handler_kind(job.kind) == "shell" else safe(job.kind)
