@@ -91,6 +91,24 @@ from .model.diagnosis import (
 from .model.diagnosis import (
     Explanation as Explanation,
 )
+from .model.environment import (
+    carried_environment as carried_environment,
+)
+from .model.environment import (
+    is_secret as is_secret,
+)
+from .model.environment import (
+    mask_arguments as mask_arguments,
+)
+from .model.environment import (
+    mask_arguments_json as mask_arguments_json,
+)
+from .model.environment import (
+    mask_value as mask_value,
+)
+from .model.environment import (
+    restore_arguments as restore_arguments,
+)
 from .model.errors import (
     AppImportError as AppImportError,
 )

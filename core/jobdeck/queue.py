@@ -22,6 +22,7 @@ from .kinds.job_options import (
     JobOptions,
     build_checked_job,
     build_new_job,
+    check_arguments,
     check_batch_name,
     check_name,
     check_priority,
@@ -185,11 +186,10 @@ class Queue:
         """
         entry = self._entry(kind)
         options = _with_name(kind, options)
-        limit = self.settings.max_args_bytes
         checked: list[str] = []
         kinds: list[str] = []
         for each in args:
-            checked.append(entry.check(each, limit))
+            checked.append(check_arguments(entry, each, self.settings))
             if not kinds or entry.kind == SHELL:
                 kinds.append(kind_with_name(entry, each, options))
         for name in ("unique", "after"):

@@ -35,6 +35,7 @@ def shell(
     shell: bool = False,
     cwd: str | None = None,
     env: dict[str, str] | None = None,
+    base_env: dict[str, str] | None = None,
 ) -> dict[str, Any]:
     """Run a command; fail if it exits non-zero.
 
@@ -43,6 +44,7 @@ def shell(
         shell: run the command with `sh -c`, which supports pipes, globs and other shell syntax.
         cwd: the directory to run in.
         env: variables to add to the environment; JOBDECK_JOB_ID and JOBDECK_ATTEMPT are always set.
+        base_env: the environment to add them to; that of the worker if `None`. `jobdeck run` carries the caller's.
 
     Returns:
         The exit code.
@@ -51,7 +53,8 @@ def shell(
         raise InvalidArguments(SHELL, "command", "is empty")
     job = context()
     argv = ["/bin/sh", "-c", " ".join(command)] if shell else command
-    variables = {**os.environ, **(env or {}), "JOBDECK_JOB_ID": str(job.job_id), "JOBDECK_ATTEMPT": str(job.attempt)}
+    base = os.environ if base_env is None else base_env
+    variables = {**base, **(env or {}), "JOBDECK_JOB_ID": str(job.job_id), "JOBDECK_ATTEMPT": str(job.attempt)}
     with contextlib.closing(ProcessGroupGuard()) as lifeline:
         stderr, code = run_command(argv, cwd, variables, lifeline, job)
     job.check()

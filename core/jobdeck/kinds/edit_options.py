@@ -10,7 +10,7 @@ from ..model.errors import InvalidPayload
 from ..model.jobs import Job, JobEdit
 from ..settings import Settings
 from .command_name import given_name
-from .job_options import check_attempts, check_name, check_priority, check_tags, kind_with_name, resolve_time
+from .job_options import check_arguments, check_attempts, check_name, check_priority, check_tags, kind_with_name, resolve_time
 from .registry import Entry
 
 
@@ -61,7 +61,7 @@ def check_edit(
     kind = None if entry is None else _edited_kind(job, entry, args, options.get("name"))
     return JobEdit(
         kind=None if kind == job.kind else kind,
-        args_json=None if args is None or entry is None else entry.check(args, settings.max_args_bytes),
+        args_json=None if args is None or entry is None else check_arguments(entry, args, settings),
         queue=None if queue is None else check_name(queue),
         priority=None if priority is None else check_priority(priority),
         max_attempts=None if attempts is None else check_attempts(attempts),

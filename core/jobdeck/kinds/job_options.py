@@ -7,7 +7,8 @@ from typing import Any, TypedDict
 
 from ..clock import Clock
 from ..model.backoff import parse_bounds, write_bounds
-from ..model.errors import InvalidOption
+from ..model.environment import masked_variable
+from ..model.errors import InvalidArguments, InvalidOption
 from ..model.jobs import IfParentFails, NewJob, OnConflict
 from ..model.kind_names import SHELL, kind_of_command
 from ..model.states import FINAL, State
@@ -67,8 +68,15 @@ def build_new_job(entry: Entry, args: Mapping[str, Any], options: JobOptions, se
         ArgumentsTooLarge: the arguments exceed JOBDECK_MAX_ARGS_BYTES.
         InvalidOption: an option is out of range.
     """
-    args_json = entry.check(args, settings.max_args_bytes)
+    args_json = check_arguments(entry, args, settings)
     return build_checked_job(entry, kind_with_name(entry, args, options), args_json, options, settings, clock)
+
+
+def check_arguments(entry: Entry, args: Mapping[str, Any], settings: Settings) -> str:
+    """Return the arguments as JSON. Raises `InvalidArguments`, `ArgumentsTooLarge`."""
+    if entry.kind == SHELL and (variable := masked_variable(args)) is not None:
+        raise InvalidArguments(SHELL, "env", f"has the mask of a secret as the value of {variable}; give the value itself")
+    return entry.check(args, settings.max_args_bytes)
 
 
 def kind_with_name(entry: Entry, args: Mapping[str, Any], options: JobOptions) -> str:

@@ -8,6 +8,7 @@ import click
 
 from jobdeck import Job, Queue, State, handler_kind
 
+from ..text.arguments import shown_arguments
 from ..text.format import COLORS, age, duration
 from .common import CliContext, Subcommand
 from .completers import complete_filter
@@ -71,8 +72,9 @@ All terms of a filter must match. A comma means "or", a leading - "not", and * m
     help=f"Sort by this column, largest first (age: newest first): {', '.join(SORTS)}.",
 )
 @click.option("--reverse", is_flag=True, help="Reverse the order: smallest first.")
+@click.option("--secrets", is_flag=True, help="With --json, show the secrets in environments of commands instead of ***.")
 @click.pass_obj
-def list_command(front: CliContext, filter: Sequence[str], limit: int, sort: str, reverse: bool) -> None:
+def list_command(front: CliContext, filter: Sequence[str], limit: int, sort: str, reverse: bool, secrets: bool) -> None:
     """List jobs, newest first, optionally filtered.
 
     With --json, each job is one line with every field and its attempts; shell jobs also have exit_code and the
@@ -83,7 +85,7 @@ def list_command(front: CliContext, filter: Sequence[str], limit: int, sort: str
         jobs = _jobs(queue, words, limit, sort, descending=not reverse)
         if front.json:
             for job in jobs:
-                print_json(full_document(queue, job))
+                print_json(full_document(queue, job, secrets=secrets))
             return
         shown = [*jobs]
         if shown:
@@ -152,6 +154,7 @@ def summary(job: Job) -> str:
         return format_command(command, shell=bool(args.get("shell")))[:_SUMMARY]
     import json
 
+    args = shown_arguments(job.kind, args)
     pairs = (
         f"{name}={value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}" for name, value in args.items()
     )

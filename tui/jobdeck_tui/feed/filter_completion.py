@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from jobdeck import FIELDS, Job, Queue, Reason, State, name_in_kind
 
+from ..text.arguments import editable_arguments
 from ..text.sanitize import safe
 
 SAMPLED = 300
@@ -99,17 +100,18 @@ def vocabulary_of(jobs: Iterable[Job]) -> Vocabulary:
         if job.error:
             found["error"][job.error.partition(":")[0]] += 1
         if len(job.args_json) <= _LARGE:
-            for path, text in _arguments(job.args_json):
+            for path, text in _arguments(job.kind, job.args_json):
                 found[path][text] += 1
     return Vocabulary({name: tuple(text for text, _ in counted.most_common(_EACH)) for name, counted in found.items()})
 
 
-def _arguments(text: str) -> Iterator[tuple[str, str]]:
+def _arguments(kind: str, text: str) -> Iterator[tuple[str, str]]:
     try:
         args = json.loads(text)
     except (ValueError, RecursionError):
         return
-    yield from _leaves("args", args, _DEEP)
+    shown = editable_arguments(kind, args) if isinstance(args, dict) else args  # suggest no secrets
+    yield from _leaves("args", shown, _DEEP)
 
 
 def _leaves(path: str, value: object, deep: int) -> Iterator[tuple[str, str]]:

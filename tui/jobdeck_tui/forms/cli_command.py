@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jobdeck import Job, JobdeckError, Kind, Schedule, given_name, handler_kind, parse_duration
+from jobdeck import Job, JobdeckError, Kind, Schedule, given_name, handler_kind, mask_arguments_json, mask_value, parse_duration
 
 from ..text.format import span
 from .options import Option, options_of
@@ -33,7 +33,7 @@ def enqueue_command(job: Job) -> str:
     except JobdeckError:  # the arguments cannot be read: pass their text on unchanged
         args = {}
     run = _run_text(job.kind, args, flags)
-    return run or shlex.join(["jobdeck", "enqueue", job.kind, *flags, "--args", job.args_json])
+    return run or shlex.join(["jobdeck", "enqueue", job.kind, *flags, "--args", mask_arguments_json(job.kind, job.args_json)])
 
 
 def add_schedule_command(
@@ -47,7 +47,8 @@ def add_schedule_command(
 
 def schedule_command(schedule: Schedule) -> str:
     """Return the command line that creates the same schedule: `jobdeck schedule add … --args JSON --timezone …`."""
-    words = ["jobdeck", "schedule", "add", schedule.name, schedule.cron, schedule.kind, "--args", schedule.args_json]
+    words = ["jobdeck", "schedule", "add", schedule.name, schedule.cron, schedule.kind]
+    words += ["--args", mask_arguments_json(schedule.kind, schedule.args_json)]
     words += ["--timezone", schedule.timezone, "--queue", schedule.queue, "--priority", str(schedule.priority)]
     words += ["--max-attempts", str(schedule.max_attempts), "--timeout", span(schedule.timeout or 0)]
     for tag in schedule.tags:
@@ -125,7 +126,8 @@ def _run_text(kind: str, args: Mapping[str, Any], flags: Sequence[str]) -> str |
     if args.get("cwd"):
         words += ["--cwd", str(args["cwd"])]
     for name, value in (args.get("env") or {}).items():
-        words += ["--env", f"{name}={value}"]
+        # A secret is not shown: `--env NAME` takes the value that the variable has where the command is run.
+        words += ["--env", name if mask_value(name, str(value)) != str(value) else f"{name}={value}"]
     if args.get("shell") is True:
         return shlex.join([*words, "--shell", "--", " ".join(command)])
     return shlex.join([*words, "--", *command])

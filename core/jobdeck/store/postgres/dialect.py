@@ -29,6 +29,10 @@ class PostgresDialect(Dialect):
     sorted_tags = "CASE WHEN tags <> '[]' AND jobdeck_tags(tags) IS NOT NULL THEN tags END"
     scheduled = SCHEDULED
     of_schedule = OF_SCHEDULE
+    searched_args = (
+        "CASE WHEN strpos(args, '\"base_env\":') > 0"
+        " THEN concat(jobdeck_argument(args, '{command}'), ' ', jobdeck_argument(args, '{cwd}')) ELSE args END"
+    )
     failure_place = f"CASE WHEN attempt.error_type LIKE '% %' THEN {_LAST_LINE} ELSE jobdeck_place(attempt.traceback) END"
 
     def one_of(self, column: str, values: Sequence[Value], bound: Bound) -> str:

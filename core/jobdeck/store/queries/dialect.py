@@ -33,6 +33,8 @@ class Dialect(ABC):
     of_schedule: str
     """The end of the stored tags that names the schedule, as in the index `jobdeck_by_schedule`."""
 
+    searched_args: str
+    """The arguments that free text is searched in; of a command that carries an environment, the command and its folder."""
     failure_place: str
     """The place of a failed attempt named `attempt`: see `model.metrics.failure_place`."""
 

@@ -98,7 +98,7 @@ def _column(field: str, dialect: Dialect) -> str:
 
 def _part(field: str, text: str, bound: Bound, dialect: Dialect) -> str:
     """Test whether the text occurs anywhere, in any case; `*` and `?` in it are wildcards."""
-    columns = ["error"] if field == "error" else ["kind", "queue", "args", "error", "tags"]
+    columns = ["error"] if field == "error" else ["kind", "queue", dialect.searched_args, "error", "tags"]
     return dialect.part(columns, f"%{wildcards(text)}%", bound)
 
 

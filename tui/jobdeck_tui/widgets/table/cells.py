@@ -8,6 +8,7 @@ from datetime import datetime
 
 from jobdeck import Job, State, command_line, handler_kind
 
+from ...text.arguments import shown_arguments
 from ...text.format import duration
 from ...text.sanitize import safe
 
@@ -105,7 +106,7 @@ def arguments(job: Job, limit: int = 300) -> str:
 
 def format_arguments(kind: str, text: str, limit: int = 300) -> str:
     """Format JSON arguments on one line: a command as typed, others as `name=value`."""
-    if len(text) > 20_000:
+    if len(text) > 20_000 and handler_kind(kind) != "shell":
         return safe(text[:limit])
     try:
         args = json.loads(text)
@@ -113,6 +114,7 @@ def format_arguments(kind: str, text: str, limit: int = 300) -> str:
         return safe(text[:limit])
     if not isinstance(args, dict):
         return safe(text[:limit])
+    args = shown_arguments(kind, args)
     command = args.get("command")
     if handler_kind(kind) == "shell" and isinstance(command, list) and all(isinstance(part, str) for part in command):
         return safe("$ " + command_line(command, shell=args.get("shell") is True))[:limit]
