@@ -40,6 +40,9 @@ from .execution.stack_trace import (
 from .kinds.app_folder import (
     reserve_missing as reserve_missing,
 )
+from .kinds.command_name import (
+    given_name as given_name,
+)
 from .kinds.edit_options import (
     EditOptions as EditOptions,
 )
@@ -93,6 +96,24 @@ from .model.diagnosis import (
 )
 from .model.diagnosis import (
     Explanation as Explanation,
+)
+from .model.environment import (
+    carried_environment as carried_environment,
+)
+from .model.environment import (
+    is_secret as is_secret,
+)
+from .model.environment import (
+    mask_arguments as mask_arguments,
+)
+from .model.environment import (
+    mask_arguments_json as mask_arguments_json,
+)
+from .model.environment import (
+    mask_value as mask_value,
+)
+from .model.environment import (
+    restore_arguments as restore_arguments,
 )
 from .model.errors import (
     AppImportError as AppImportError,
@@ -324,6 +345,12 @@ from .model.journal import (
 )
 from .model.journal import (
     UndoResult as UndoResult,
+)
+from .model.kind_names import (
+    handler_kind as handler_kind,
+)
+from .model.kind_names import (
+    name_in_kind as name_in_kind,
 )
 from .model.known_problems import (
     known_problem as known_problem,

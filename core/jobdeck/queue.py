@@ -8,6 +8,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from random import Random
@@ -17,12 +18,22 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 from . import fork
 from .clock import Clock, SystemClock, time
 from .kinds.definition import Handler
-from .kinds.job_options import JobOptions, build_checked_job, build_new_job, check_batch_name, check_name, check_priority
-from .kinds.registry import REGISTRY, SHELL, Entry, Registry
+from .kinds.job_options import (
+    JobOptions,
+    build_checked_job,
+    build_new_job,
+    check_arguments,
+    check_batch_name,
+    check_name,
+    check_priority,
+    kind_with_name,
+)
+from .kinds.registry import REGISTRY, Entry, Registry
 from .model.address import DatabaseAddress
 from .model.errors import BatchNotFound, InvalidOption, JobNotFound, NotRunning, WrongState
 from .model.jobs import Attempt, Batch, Dependencies, Job, JobEdit, Kind, LogLine, NewJob, OperationResult
 from .model.journal import Actor, check_actor, current_actor
+from .model.kind_names import SHELL, name_in_kind
 from .model.states import FINAL, Operation, State, allows
 from .settings import Settings
 from .store.base import Store
@@ -148,10 +159,10 @@ class Queue:
         """Check a job without enqueueing it, for `enqueue_many` and `enqueue_batch`.
 
         Args:
-            kind: a registered kind, or the handler itself.
+            kind: a registered kind, or the handler itself; `shell:NAME` is a command with a name.
             args: the handler's arguments by name.
-            options: see `JobOptions`: queue, priority, delay, at, max_attempts, timeout, tags, backoff, expires, expires_at,
-                unique, unique_until, on_conflict, after, if_parent_fails.
+            options: see `JobOptions`: name, queue, priority, delay, at, max_attempts, timeout, tags, backoff, expires,
+                expires_at, unique, unique_until, on_conflict, after, if_parent_fails.
 
         Raises:
             UnknownKind: the kind is not in the registry.
@@ -159,7 +170,7 @@ class Queue:
             ArgumentsTooLarge: the arguments exceed JOBDECK_MAX_ARGS_BYTES.
             InvalidOption: an option is out of range.
         """
-        return build_new_job(self._entry(kind), args or {}, options, self.settings, self.clock)
+        return build_new_job(self._entry(kind), args or {}, _with_name(kind, options), self.settings, self.clock)
 
     def enqueue(self, kind: str | Handler, args: Mapping[str, Any] | None = None, /, **options: Unpack[JobOptions]) -> Job:
         """Enqueue a job. It is durable when this returns.
@@ -188,15 +199,24 @@ class Queue:
             InvalidOption: an option cannot apply to many jobs: `unique`, `after`.
         """
         entry = self._entry(kind)
-        limit = self.settings.max_args_bytes
-        checked = [entry.check(each, limit) for each in args]
+        options = _with_name(kind, options)
+        checked: list[str] = []
+        kinds: list[str] = []
+        for each in args:
+            checked.append(check_arguments(entry, each, self.settings))
+            if not kinds or entry.kind == SHELL:
+                kinds.append(kind_with_name(entry, each, options))
         for name in ("unique", "after"):
             if options.get(name):
                 raise InvalidOption(name, "applies to one job only; use new_job and enqueue_many")
         if not checked:
             return range(0)
-        pattern = build_checked_job(entry, checked[0], options, self.settings, self.clock)
-        return self.store.enqueuer.enqueue_bulk(pattern, checked)
+        pattern = build_checked_job(entry, kinds[0], checked[0], options, self.settings, self.clock)
+        if len({*kinds}) == 1:
+            return self.store.enqueuer.enqueue_bulk(pattern, checked)
+        made = [replace(pattern, kind=kind, args_json=text) for kind, text in zip(kinds, checked, strict=True)]
+        jobs = self.store.enqueuer.enqueue(made)
+        return range(jobs[0].id, jobs[-1].id + 1)
 
     def enqueue_batch(self, jobs: Iterable[NewJob], *, name: str = "") -> Batch:
         """Enqueue checked jobs in one commit, as a batch with one outcome to wait for. Raises as `enqueue` does.
@@ -445,7 +465,7 @@ class Queue:
             job_id: a job that is scheduled, waiting, pending or retrying.
             args: all of its new arguments by name, checked as by `enqueue`; unchanged if `None`.
             actor: the actor.
-            changes: see `EditOptions`: queue, priority, delay, at, max_attempts, tags.
+            changes: see `EditOptions`: name, queue, priority, delay, at, max_attempts, tags.
 
         Raises:
             JobNotFound: the job does not exist.
@@ -466,7 +486,8 @@ class Queue:
         job = self.get(job_id)
         if not allows(Operation.EDIT, job.state):
             raise WrongState(job_id, Operation.EDIT, job.state)
-        return check_edit(None if args is None else self._entry(job.kind), args, changes, self.settings, self.clock)
+        named = args is not None or changes.get("name") is not None
+        return check_edit(job, self._entry(job.kind) if named else None, args, changes, self.settings, self.clock)
 
     def delete(self, job_id: int, *, actor: str | None = None) -> None:
         """Delete a job that is not running, with its attempts and log. Raises `JobNotFound`, `WrongState`."""
@@ -539,6 +560,16 @@ class Queue:
         for refusal in changes.refused.values():
             raise refusal
         return self.get(job_id)
+
+
+def _with_name(kind: str | Handler, options: JobOptions) -> JobOptions:
+    """Return the options with the name that the kind of a command has, as in `shell:gzip`. Raises `InvalidOption`."""
+    name = name_in_kind(kind) if isinstance(kind, str) else None
+    if name is None:
+        return options
+    if options.get("name") not in (None, name):
+        raise InvalidOption("name", f"must be that of the kind, {name!r}")
+    return {**options, "name": name}
 
 
 def _condition(filter: str | Condition) -> Condition:

@@ -24,10 +24,11 @@ from .execution.executor import execute
 from .execution.log_buffer import MAX_LOG_BYTES, join_pieces
 from .execution.shell import add_shell
 from .kinds.definition import Handler, default_name
-from .kinds.registry import REGISTRY, SHELL, Entry, Registry
+from .kinds.registry import REGISTRY, Entry, Registry
 from .model.attempt_result import AttemptResult, Cancelled, Completed, Failed, Released, Snoozed
 from .model.errors import InvalidOption, UnknownKind
 from .model.jobs import Job, Outcome, Reason
+from .model.kind_names import SHELL
 from .model.states import State
 from .queue import Queue
 from .settings import Settings

@@ -19,7 +19,7 @@ from textual.driver import Driver
 from textual.filter import LineFilter
 from textual.screen import ModalScreen, Screen
 
-from jobdeck import SWITCH_INTERVAL, Job, Overview, Schedule, default_in_forks
+from jobdeck import SWITCH_INTERVAL, Job, Overview, Schedule, default_in_forks, handler_kind
 
 from .app_base import CockpitBase
 from .feed.connection_status import ConnectionMonitor
@@ -417,7 +417,7 @@ class Cockpit(CockpitBase):
         self.push_screen(WhyScreen(job_id, self.feed.explain))
 
     def new_job(self, like: Job | None = None) -> None:
-        if like is not None and like.kind not in {kind.name for kind in self.kinds}:
+        if like is not None and handler_kind(like.kind) not in {kind.name for kind in self.kinds}:
             self.notify_user(f"Kind {like.kind} is not registered; name its module with --app or JOBDECK_APP", failed=True)
             return
 

@@ -12,9 +12,9 @@ import subprocess
 from typing import Any
 
 from ..clock import time
-from ..kinds.registry import SHELL as KIND
 from ..kinds.registry import Entry, Registry
 from ..model.errors import GiveUp, InvalidArguments, PlainError
+from ..model.kind_names import SHELL
 from .context import JobContext, context
 from .process_group import ProcessGroupGuard, describe_exit, group_alive, start_process, stop_group
 
@@ -25,10 +25,11 @@ _POLL = 0.1
 
 
 class CommandFailed(PlainError):
-    """Raised if the command exits non-zero or is killed by a signal. The message ends with its standard error."""
+    """Raised if the command exits non-zero or is killed by a signal. The message is the end of its standard error."""
 
     def __init__(self, how: str, stderr: str) -> None:
-        super().__init__(f"{how}: {stderr}" if stderr else how)
+        super().__init__(stderr)
+        self.label = how
 
 
 def shell(
@@ -36,6 +37,7 @@ def shell(
     shell: bool = False,
     cwd: str | None = None,
     env: dict[str, str] | None = None,
+    base_env: dict[str, str] | None = None,
 ) -> dict[str, Any]:
     """Run a command; fail if it exits non-zero.
 
@@ -44,15 +46,17 @@ def shell(
         shell: run the command with `sh -c`, which supports pipes, globs and other shell syntax.
         cwd: the directory to run in.
         env: variables to add to the environment; JOBDECK_JOB_ID and JOBDECK_ATTEMPT are always set.
+        base_env: the environment to add them to; that of the worker if `None`. `jobdeck run` carries the caller's.
 
     Returns:
         The exit code.
     """
     if not command or not command[0]:
-        raise InvalidArguments(KIND, "command", "is empty")
+        raise InvalidArguments(SHELL, "command", "is empty")
     job = context()
     argv = ["/bin/sh", "-c", " ".join(command)] if shell else command
-    variables = {**os.environ, **(env or {}), "JOBDECK_JOB_ID": str(job.job_id), "JOBDECK_ATTEMPT": str(job.attempt)}
+    base = os.environ if base_env is None else base_env
+    variables = {**base, **(env or {}), "JOBDECK_JOB_ID": str(job.job_id), "JOBDECK_ATTEMPT": str(job.attempt)}
     with contextlib.closing(ProcessGroupGuard()) as lifeline:
         stderr, code = run_command(argv, cwd, variables, lifeline, job)
     job.check()
@@ -164,4 +168,4 @@ def command_line(command: list[str], *, shell: bool = False) -> str:
 
 def add_shell(registry: Registry) -> None:
     """Register the kind `shell`."""
-    registry.add(Entry(KIND, shell, max_attempts=3))
+    registry.add(Entry(SHELL, shell, max_attempts=3))

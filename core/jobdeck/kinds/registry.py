@@ -17,13 +17,11 @@ from typing import Any, TypeVar, overload
 from ..model.errors import AppImportError, InvalidHandler, KindTaken, UnknownKind
 from ..model.foreign_errors import text_of, type_name
 from ..model.jobs import Kind
+from ..model.kind_names import SHELL, handler_kind
 from .app_folder import add_current_folder, refuse_shadowed
 from .arguments import Arguments
 from .definition import Definition, Handler, default_name, is_same_source
 from .retry_policy import CustomBackoff, RetryPolicy, type_names
-
-SHELL = "shell"
-"""The built-in kind, registered in every queue."""
 
 F = TypeVar("F", bound=Handler)
 
@@ -99,6 +97,10 @@ class Registry:
         """
         if not 0 < len(entry.kind) <= 200 or not entry.kind.isprintable():
             raise InvalidHandler(f"{entry.kind[:200]!r}: the name of a kind must have 1 to 200 printable characters.")
+        if handler_kind(entry.kind) != entry.kind:
+            raise InvalidHandler(
+                f"{entry.kind!r}: kinds that start with '{SHELL}:' are those of commands, such as {SHELL}:gzip."
+            )
         for parameter in inspect.signature(entry.handler).parameters.values():
             if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
                 raise InvalidHandler(f"{entry.kind}: a handler must take named arguments only, not {str(parameter)!r}.")
@@ -115,13 +117,13 @@ class Registry:
         self._entries[entry.kind] = entry
 
     def get(self, kind: str) -> Entry:
-        """Return the entry of a kind.
+        """Return the entry of a kind; that of `shell` for a command such as `shell:gzip`.
 
         Raises:
             UnknownKind: the kind is not registered.
         """
         try:
-            return self._entries[kind]
+            return self._entries[handler_kind(kind)]
         except KeyError:
             raise UnknownKind(kind, self._entries) from None
 
@@ -140,7 +142,7 @@ class Registry:
         raise UnknownKind(getattr(handler, "__name__", repr(handler)), self._entries)
 
     def __contains__(self, kind: str) -> bool:
-        return kind in self._entries
+        return handler_kind(kind) in self._entries
 
     @property
     def limits(self) -> dict[str, int]:

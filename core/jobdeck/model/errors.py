@@ -442,6 +442,9 @@ class BackupFailed(JobdeckError):
 class PlainError(Exception):
     """The base of errors of jobdeck's own handlers: their traceback would only show jobdeck's code, and is omitted."""
 
+    label: str | None = None
+    """What is stored as the type of the error, instead of the name of the class."""
+
 
 class Crashed(PlainError):
     """The thread, event loop or process that ran the code of an attempt died."""

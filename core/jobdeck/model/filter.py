@@ -63,7 +63,8 @@ FIELDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "state": ("state", "the state: pending, running, failed, …"),
         "queue": ("name", "the queue"),
-        "kind": ("name", "the kind"),
+        "kind": ("name", "the kind; shell includes all commands"),
+        "name": ("name", "the name of a command: the base name of its program, or what --name gave"),
         "tag": ("name", "one of the job's tags"),
         "schedule": ("name", "the schedule that enqueued it"),
         "worker": ("name", "the worker that runs or ran it"),
@@ -78,8 +79,14 @@ FIELDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "run": ("duration", "time its newest attempt took, or has taken so far"),
         "wait": ("duration", "time from when it was due to the start of its newest attempt, or to now while it is pending"),
         "error": ("part", "the newest error"),
-        "exception": ("name", "the type of the newest error; `crashed` or `timed out` if there was no exception"),
-        "place": ("name", "where the newest error was raised: file:line function; empty if unknown"),
+        "exception": (
+            "name",
+            "the type of the newest error, or `exit code 3` of a command; `crashed`, `timed out` without one",
+        ),
+        "place": (
+            "name",
+            "where the newest error was raised, file:line function; the last error line of a command, # for numbers",
+        ),
     }
 )
 

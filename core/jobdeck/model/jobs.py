@@ -65,7 +65,7 @@ class OnConflict(StrEnum):
     RETURN = "return"
     """Return the other job; nothing is enqueued."""
     REPLACE = "replace"
-    """Replace the arguments, priority, due time, tags and expiry of the other job if it is still queued, and return it.
+    """Replace the arguments, name, priority, due time, tags and expiry of the other job if it is still queued, and return it.
 
     Raise `UniqueKeyConflict` if the other job is of another kind, which could not use them.
     """
@@ -106,6 +106,8 @@ class JobEdit:
     """A validated edit of a queued job. `None` leaves a field unchanged. Created by `check_edit`."""
 
     args_json: str | None = None
+    kind: str | None = None
+    """The kind of a command with another name."""
     queue: str | None = None
     priority: int | None = None
     max_attempts: int | None = None

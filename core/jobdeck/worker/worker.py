@@ -31,10 +31,10 @@ from ..execution.serialization import format_traceback
 from ..execution.shell import add_shell
 from ..execution.stack_capture import capture_stack
 from ..execution.stack_trace import FINISHED, decode_request, encode_reply
-from ..kinds.registry import SHELL
 from ..logs import get_logger
 from ..model.attempt_result import AttemptResult, Cancelled, Completed, Failed, Released, Snoozed
 from ..model.errors import RowRefused, StoreError, StoreMissing, StoreReplaced, ThreadsReplaced
+from ..model.kind_names import SHELL
 from ..model.known_problems import known_problem
 from ..model.overview import WorkerInfo
 from ..processes.supervisor import ProcessSupervisor

@@ -335,7 +335,7 @@ def test_the_address_may_be_a_list_of_libpqs_options(bench: Bench) -> None:
         assert queue.where.startswith("postgresql://")
         assert "secret" not in queue.where
         job = queue.enqueue("shell", {"command": ["true"]})
-    assert bench.rows(f"SELECT kind FROM jobdeck_jobs WHERE id = {job.id}") == [("shell",)]
+    assert bench.rows(f"SELECT kind FROM jobdeck_jobs WHERE id = {job.id}") == [("shell:true",)]
 
 
 def test_an_invalid_url_is_refused() -> None:

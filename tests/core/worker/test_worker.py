@@ -356,7 +356,7 @@ def test_several_workers_with_threads_run_every_job_exactly_once(queue: Queue, k
 def test_a_failed_command_reports_its_exit_code_and_standard_error(queue: Queue) -> None:
     script = "echo out; echo no luck >&2; exit 3"
     (done,) = finish(queue, queue.enqueue("shell", {"command": ["sh", "-c", script]}, max_attempts=1))
-    assert (done.state, done.error) == (State.FAILED, "CommandFailed: exit code 3: no luck")
+    assert (done.state, done.error) == (State.FAILED, "exit code 3: no luck")
     assert sorted(wal_path(queue, done.id)) == [("err", "no luck"), ("out", "out")]
 
 

@@ -129,14 +129,19 @@ def test_show_compares_the_job_with_others_of_its_kind(deck: CommandLine) -> Non
     assert re.search(r"^same kind +no runs in the last 7 days$", deck.done("show", 1), re.MULTILINE)
     for _ in range(8):
         deck.done("run", "--", "true")
-    deck.done("run", "--max-attempts", "1", "--shell", "sleep 1; false")
+    deck.done("run", "--max-attempts", "1", "--name", "true", "--shell", "sleep 1; false")
     deck.work()
     shown = deck.done("show", 10)
     assert re.search(r"^same kind +10 runs in the last hour, 10.0% failed, p50 \S+, p95 \S+$", shown, re.MULTILINE)
     assert re.search(r"^this job +failed after 1\.\ds, longer than most$", shown, re.MULTILINE)
     (document,) = deck.json("show", 10)
     told = document["kind_history"]
-    assert (told["kind"], told["completed"], told["failed_attempts"], told["newest_run"]) == ("shell", 9, 1, "longer than most")
+    assert (told["kind"], told["completed"], told["failed_attempts"], told["newest_run"]) == (
+        "shell:true",
+        9,
+        1,
+        "longer than most",
+    )
     assert sum(slot["completed"] for slot in told["slices"]) == 9
     assert deck.json("show", 1)[0]["kind_history"]["newest_run"] in ("like most", "longer than most")
 

@@ -86,7 +86,7 @@ def test_pause_and_resume_report_what_changed(deck: CommandLine) -> None:
     (listed,) = deck.json("schedule", "list")
     assert (listed["paused"], listed["next_at"]) == (True, None)
     assert re.search(
-        r"^a +paused +@daily +At 00:00 every day, UTC +— +— +— +— +shell$", deck.done("schedule", "list"), re.MULTILINE
+        r"^a +paused +@daily +At 00:00 every day, UTC +— +— +— +— +shell:true$", deck.done("schedule", "list"), re.MULTILINE
     )
     assert deck.json("schedule", "resume", "a") == [{"schedule": "a", "paused": False, "changed": True}]
     assert deck.done("schedule", "resume", "a") == "Schedule a was not paused.\n"

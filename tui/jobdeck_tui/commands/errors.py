@@ -6,7 +6,7 @@ import click
 
 from jobdeck import ErrorGroup
 
-from ..text.format import age, group_filter, number
+from ..text.format import age, group_filter, number, short_location
 from .common import CliContext, Subcommand
 from .json_documents import Document, iso
 from .output import columns, dim, on_terminal, print_json
@@ -50,7 +50,7 @@ Examples:
 )
 @click.pass_obj
 def errors_command(front: CliContext, limit: int, newest: int) -> None:
-    """Group failures by kind, error, and the line that raised it.
+    """Group failures by kind, error, and the line that raised it; of commands by name, exit code and last error line.
 
     Counts attempts that failed, timed out or crashed, whether or not they were retried. With --json each group
     has the ids of its newest jobs, and a filter for all jobs whose newest failure belongs to it.
@@ -90,7 +90,7 @@ def _row(group: ErrorGroup, now: float) -> list[OutputCell]:
         cell(number(group.count)),
         cell(group.kind),
         cell(group.error_type, "red"),
-        cell(group.place.rpartition("/")[2].rpartition("\\")[2], dim=True),
+        cell(short_location(group.place), dim=True),
         cell(age(now - group.last_seen)),
         cell(age(now - group.first_seen), dim=True),
         cell(" ".join(map(str, group.job_ids))),

@@ -50,6 +50,7 @@ def read_backoff(text: str) -> tuple[float, ...]:
 
 
 _OPTIONS = (
+    click.option("--name", metavar="NAME", help="Name of a command, for filters and metrics (default: its program's)."),
     click.option("--queue", metavar="NAME", shell_complete=complete_queues, help="Queue of the job (default: the kind's)."),
     click.option(
         "--priority", type=int, metavar="N", help="Priority, -1000000 to 1000000; larger runs first (default: the kind's)."

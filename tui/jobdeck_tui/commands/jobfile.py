@@ -74,6 +74,7 @@ def _bounds(value: Any) -> tuple[float, ...]:
 
 #: Field of a line → (its parameter of `Queue.new_job`, its reader).
 FIELDS: Mapping[str, tuple[str, Reader]] = {
+    "name": ("name", _text),
     "queue": ("queue", _text),
     "priority": ("priority", _whole),
     "in": ("delay", _seconds),

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 
 import click
 
-from jobdeck import Job, Queue, State
+from jobdeck import Job, Queue, State, handler_kind
 
+from ..text.arguments import shown_arguments
 from ..text.format import COLORS, age, duration
 from .common import CliContext, Subcommand
 from .completers import complete_filter
@@ -43,6 +44,7 @@ HEADS = (
 Examples:
   jobdeck list
   jobdeck list state:failed queue:mail
+  jobdeck list name:gzip               commands by name; kind:shell is all of them
   jobdeck list 'kind:send* age<1h -tag:test'
   jobdeck list args.user.id:42
   jobdeck list --sort took --limit 10 state:completed
@@ -51,7 +53,7 @@ Examples:
 
 \b
 All terms of a filter must match. A comma means "or", a leading - "not", and * matches any text:
-  state: queue: kind: tag: schedule: worker: error: exception: place: reason: unique: args.NAME:
+  state: queue: kind: name: tag: schedule: worker: error: exception: place: reason: unique: args.NAME:
   id: priority: attempt: crashes: batch: age: run: wait:    these also accept < <= > >=
   Other words match any field. `exception` is the type of the newest error, `place` the line that raised it:
   place:"*/mail.py:88 send". `wait` is the time from due to started; `reason` is why the job ended:
@@ -71,8 +73,9 @@ All terms of a filter must match. A comma means "or", a leading - "not", and * m
     help=f"Sort by this column, largest first (age: newest first): {', '.join(SORTS)}.",
 )
 @click.option("--reverse", is_flag=True, help="Reverse the order: smallest first.")
+@click.option("--secrets", is_flag=True, help="With --json, show the secrets in environments of commands instead of ***.")
 @click.pass_obj
-def list_command(front: CliContext, filter: Sequence[str], limit: int, sort: str, reverse: bool) -> None:
+def list_command(front: CliContext, filter: Sequence[str], limit: int, sort: str, reverse: bool, secrets: bool) -> None:
     """List jobs, newest first, optionally filtered.
 
     With --json, each job is one line with every field and its attempts; shell jobs also have exit_code and the
@@ -83,7 +86,7 @@ def list_command(front: CliContext, filter: Sequence[str], limit: int, sort: str
         jobs = _jobs(queue, words, limit, sort, descending=not reverse)
         if front.json:
             for job in jobs:
-                print_json(full_document(queue, job))
+                print_json(full_document(queue, job, secrets=secrets))
             return
         shown = [*jobs]
         if shown:
@@ -148,10 +151,11 @@ def summary(job: Job) -> str:
     if not isinstance(args, dict):
         return str(args)[:_SUMMARY]
     command = args.get("command")
-    if job.kind == "shell" and isinstance(command, list) and all(isinstance(part, str) for part in command):
+    if handler_kind(job.kind) == "shell" and isinstance(command, list) and all(isinstance(part, str) for part in command):
         return format_command(command, shell=bool(args.get("shell")))[:_SUMMARY]
     import json
 
+    args = shown_arguments(job.kind, args)
     pairs = (
         f"{name}={value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}" for name, value in args.items()
     )

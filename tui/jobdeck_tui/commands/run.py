@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
 
-from .common import CliContext, Subcommand, absolute_folder, print_error
+from jobdeck import ArgumentsTooLarge, carried_environment
+
+from .common import CliContext, CommandError, Subcommand, absolute_folder, print_error
 from .job_options import given_options, job_options
 from .output import warn_if_no_worker
 from .path_completers import complete_command, complete_folders
@@ -24,6 +27,7 @@ Examples:
   jobdeck run --queue img --timeout 5m --tag nightly -- convert in.png out.webp
   jobdeck run --in 1h --max-attempts 1 -- rm -r /tmp/cache
   jobdeck run --env LEVEL=9 --cwd /srv -- ./pack.sh
+  jobdeck run --clean-env --env API_TOKEN -- ./deploy.sh      only a few variables, and this one
   jobdeck run --unique backup --expires 1h -- ./backup.sh
   id=$(jobdeck run -- make); jobdeck run --after "$id" -- make install
   for f in *.log; do jobdeck run -- gzip "$f"; done
@@ -35,18 +39,35 @@ Examples:
 )
 @click.option("--shell", is_flag=True, help="Run the command with sh, for pipes and globs.")
 @click.option("--cwd", metavar="FOLDER", shell_complete=complete_folders, help="Working directory (default: the current one).")
-@click.option("--env", "env", multiple=True, metavar="KEY=VALUE", help="Set an environment variable; repeatable.")
+@click.option(
+    "--env",
+    "env",
+    multiple=True,
+    metavar="KEY[=VALUE]",
+    help="Set an environment variable, or carry that of the caller; repeatable.",
+)
+@click.option("--clean-env", is_flag=True, help="Carry only HOME, LANG, LOGNAME, PATH, SHELL, TZ and USER.")
 @click.option("--wait", is_flag=True, help="Follow the output and exit with the command's exit code.")
 @job_options
 @click.pass_obj
 def run_command(
-    front: CliContext, /, command: Sequence[str], shell: bool, cwd: str | None, env: Sequence[str], wait: bool, **options: Any
+    front: CliContext,
+    /,
+    command: Sequence[str],
+    shell: bool,
+    cwd: str | None,
+    env: Sequence[str],
+    clean_env: bool,
+    wait: bool,
+    **options: Any,
 ) -> int:
     """Enqueue a shell command and print the job's id.
 
-    The command runs in the current directory, in its own process group. Commands that exit non-zero are tried
-    up to --max-attempts times. The output becomes the job's log; --wait keeps standard output and standard
-    error apart.
+    The command runs in the current directory and with the current environment, except for what belongs to the
+    terminal and login session (TERM, DISPLAY, SSH_AUTH_SOCK, …). The environment is stored with the job: secrets
+    are masked wherever jobs are shown, but can be read in the database; --clean-env leaves them out. The command
+    runs in its own process group. Commands that exit non-zero are tried up to --max-attempts times. The output
+    becomes the job's log; --wait keeps standard output and standard error apart.
 
     If another job holds the --unique key, nothing is enqueued and the id of that job is printed.
     """
@@ -61,8 +82,13 @@ def run_command(
         args["shell"] = True
     if env:
         args["env"] = _variables(env)
+    args["base_env"] = carried_environment(os.environ, minimal=clean_env)
     with front.open(changes=True) as queue:
-        (arrival,) = enqueue_and_classify(queue, [queue.new_job("shell", args, **chosen)])
+        try:
+            draft = queue.new_job("shell", args, **chosen)
+        except ArgumentsTooLarge as error:
+            raise CommandError(_too_large(error, args)) from None
+        (arrival,) = enqueue_and_classify(queue, [draft])
         job = arrival.job
         if not wait:
             print_enqueued(front, arrival)
@@ -84,10 +110,24 @@ def _variables(env: Sequence[str]) -> dict[str, str]:
     variables = {}
     for pair in env:
         name, separator, value = pair.partition("=")
-        if not separator or not name:
-            raise click.UsageError(f"--env {pair!r} is not KEY=VALUE")
+        if not separator and name in os.environ:
+            value = os.environ[name]
+        elif not separator or not name:
+            raise click.UsageError(f"--env {pair!r} is neither KEY=VALUE nor the name of a variable that is set")
         variables[name] = value
     return variables
+
+
+def _too_large(error: ArgumentsTooLarge, args: Mapping[str, Any]) -> str:
+    import json
+
+    carried = len(json.dumps(args["base_env"], ensure_ascii=False).encode())
+    if error.size - carried > error.limit:
+        return str(error)
+    return (
+        f"The command takes {error.size:,} bytes, more than JOBDECK_MAX_ARGS_BYTES allows ({error.limit:,}),"
+        f" {carried:,} of them for its environment; --clean-env leaves that out."
+    )
 
 
 def _result(front: CliContext, queue: Any, job_id: int) -> int:

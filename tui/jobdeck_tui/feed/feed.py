@@ -6,6 +6,7 @@ The event loop never waits for the database: screens pass the feed a view or an 
 from __future__ import annotations
 
 import logging
+import os
 import queue as queues
 import threading
 import time
@@ -26,6 +27,7 @@ from jobdeck import (
     StoreMissing,
     StoreReplaced,
     StoreUnreachable,
+    carried_environment,
     known_problem,
 )
 
@@ -325,7 +327,8 @@ class Feed:
         """Enqueue a job; `answer` gets `None`, or why it could not be enqueued."""
 
         def task() -> None:
-            drafts = [self.queue.new_job(kind, args, **options)]
+            carried = {"base_env": carried_environment(os.environ)} if kind == "shell" and "base_env" not in args else {}
+            drafts = [self.queue.new_job(kind, {**args, **carried}, **options)]
             with self.queue.transaction():
                 newest = self.queue.list(limit=1)
                 (arrival,) = classify(newest, self.queue.enqueue_many(drafts), drafts)

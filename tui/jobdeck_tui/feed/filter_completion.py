@@ -8,8 +8,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from jobdeck import FIELDS, Job, Queue, Reason, State
+from jobdeck import FIELDS, Job, Queue, Reason, State, name_in_kind
 
+from ..text.arguments import editable_arguments
 from ..text.sanitize import safe
 
 SAMPLED = 300
@@ -87,6 +88,8 @@ def vocabulary_of(jobs: Iterable[Job]) -> Vocabulary:
     found: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for job in jobs:
         found["kind"][job.kind] += 1
+        if (name := name_in_kind(job.kind)) is not None:
+            found["name"][name] += 1
         found["queue"][job.queue] += 1
         found["priority"][str(job.priority)] += 1
         for tag in job.tags:
@@ -97,17 +100,18 @@ def vocabulary_of(jobs: Iterable[Job]) -> Vocabulary:
         if job.error:
             found["error"][job.error.partition(":")[0]] += 1
         if len(job.args_json) <= _LARGE:
-            for path, text in _arguments(job.args_json):
+            for path, text in _arguments(job.kind, job.args_json):
                 found[path][text] += 1
     return Vocabulary({name: tuple(text for text, _ in counted.most_common(_EACH)) for name, counted in found.items()})
 
 
-def _arguments(text: str) -> Iterator[tuple[str, str]]:
+def _arguments(kind: str, text: str) -> Iterator[tuple[str, str]]:
     try:
         args = json.loads(text)
     except (ValueError, RecursionError):
         return
-    yield from _leaves("args", args, _DEEP)
+    shown = editable_arguments(kind, args) if isinstance(args, dict) else args  # suggest no secrets
+    yield from _leaves("args", shown, _DEEP)
 
 
 def _leaves(path: str, value: object, deep: int) -> Iterator[tuple[str, str]]:
@@ -181,7 +185,7 @@ def _fields(typed: str, words: Vocabulary) -> Iterator[Suggestion]:
         first.append(Suggestion("args.", "an argument, as in args.user.id:42"))
     values = [
         Suggestion(f"{name}:{_quoted(value)}", FIELDS[name][1])
-        for name in ("state", "queue", "kind", "tag")
+        for name in ("state", "queue", "kind", "name", "tag")
         for value in _known(name, words)
         if value.lower().startswith(wanted) and _usable(value)
     ]

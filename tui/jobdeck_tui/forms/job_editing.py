@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from jobdeck import Job, parse_duration
+from jobdeck import Job, JobdeckError, parse_duration
 
+from ..text.arguments import editable_arguments, edited_arguments
 from ..text.sanitize import safe_json
 from ..text.times import local_time, parse_time
 
@@ -43,10 +44,16 @@ class EditDocument:
 
 def arguments_of(job: Job) -> EditDocument:
     """Return the arguments of a job for editing."""
-    before = _pretty(job.args_json)
+    try:
+        stored = job.args
+    except JobdeckError:
+        stored = None
+    before = _pretty(job.args_json if stored is None else json.dumps(editable_arguments(job.kind, stored)))
 
     def read(text: str) -> Changes:
-        return {} if text == before else {"args": _object(text, "the arguments by name")}
+        if text == before:
+            return {}
+        return {"args": edited_arguments(job.kind, _object(text, "the arguments by name"), stored or {})}
 
     return EditDocument("arguments", before, read)
 

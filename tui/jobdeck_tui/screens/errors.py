@@ -14,11 +14,11 @@ from textual.widget import Widget
 from jobdeck import ErrorGroup
 
 from ..feed.queries.errors import ErrorsData, ErrorsQuery, GroupKey, Sample, failed_ids, key_of, read_sample
-from ..text.format import age, group_filter, number
+from ..text.format import age, group_filter, number, short_location
 from ..text.sanitize import safe
 from ..widgets.base.text_view import TextView
 from ..widgets.charts.dashboard_charts import IN_ROWS, sparkline
-from ..widgets.details.error_details import sample_lines, short_location
+from ..widgets.details.error_details import sample_lines
 from ..widgets.details.job_details import StyledLine, format_clock_time
 from ..widgets.table.keyed_table import KeyedTable, Row, TableColumn
 from .confirm import ConfirmScreen
@@ -213,7 +213,8 @@ class ErrorsScreen(ViewScreen):
             retry_if(True)
             return
         what = f"{number(len(ids))} jobs"
-        place = f" at {safe(short_location(group.place))}" if group.place else ""
+        location = short_location(group.place)
+        place = f"{' at ' if location != group.place else ': '}{safe(location)}" if location else ""
         more = f"All failed jobs of {safe(group.kind)} with {safe(group.error_type)}{place}.\nz undoes it."
         self.app.push_screen(ConfirmScreen(f"Retry {what}?", more, f"Retry {what}"), retry_if)
 

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 
-from jobdeck import Attempt, Job, Operation, WrongState, allows
+from jobdeck import Attempt, Job, Operation, WrongState, allows, handler_kind
 
 from ..feed.messages import Detail
 from ..forms.job_editing import LARGEST, EditDocument, arguments_of, options_of
@@ -96,7 +96,7 @@ class JobActions(CockpitScreen):
         job = self.job
         if job is None:
             return
-        if job.kind not in {kind.name for kind in self.cockpit.kinds}:
+        if handler_kind(job.kind) not in {kind.name for kind in self.cockpit.kinds}:
             self.cockpit.notify_user(
                 f"Kind {job.kind} is not registered here, so its arguments cannot be edited; name its module with --app",
                 failed=True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -183,6 +184,14 @@ def group_filter(group: ErrorGroup) -> str:
     """Return the filter for the jobs whose newest failure belongs to the group."""
     terms = (("kind", group.kind), ("exception", group.error_type), ("place", group.place))
     return " ".join(field_filter(field, value) for field, value in terms)
+
+
+_LOCATION = re.compile(r":\d+( \S+)?$")
+
+
+def short_location(place: str) -> str:
+    """Return a location without the folders of its file: `smtp.py:88 send`; the last error line of a command unchanged."""
+    return place.rpartition("/")[2].rpartition("\\")[2] if _LOCATION.search(place) else place
 
 
 def number(n: int) -> str:

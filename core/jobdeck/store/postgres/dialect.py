@@ -16,6 +16,8 @@ from ..records import Row
 OF_SCHEDULE = "substr(tags, strpos(tags, '\"schedule:'))"
 """The end of the tags, from the tag of the schedule on, which is the last one. As in the index `jobdeck_by_schedule`."""
 SCHEDULED = "strpos(tags, '\"schedule:') > 0"
+_LAST_LINE = r"left(regexp_replace(regexp_replace(rtrim(attempt.message, E' \t\r\n'), '^.*\n', ''), '[0-9]+', '#', 'g'), 200)"
+"""`model.metrics.last_line` of the message of an attempt."""
 _NOT_AS_IT_IS = re.compile(r'[*?\[\]{},:"\\\x00-\x1f]+')
 _MOST_PIECES = 16
 _LARGEST = 2**63 - 1
@@ -27,6 +29,11 @@ class PostgresDialect(Dialect):
     sorted_tags = "CASE WHEN tags <> '[]' AND jobdeck_tags(tags) IS NOT NULL THEN tags END"
     scheduled = SCHEDULED
     of_schedule = OF_SCHEDULE
+    searched_args = (
+        "CASE WHEN strpos(args, '\"base_env\":') > 0"
+        " THEN concat(jobdeck_argument(args, '{command}'), ' ', jobdeck_argument(args, '{cwd}')) ELSE args END"
+    )
+    failure_place = f"CASE WHEN attempt.error_type LIKE '% %' THEN {_LAST_LINE} ELSE jobdeck_place(attempt.traceback) END"
 
     def one_of(self, column: str, values: Sequence[Value], bound: Bound) -> str:
         if all(isinstance(value, str) for value in values):

@@ -11,6 +11,7 @@ from typing import Any
 
 from ...model.errors import JobNotFound, UniqueKeyConflict
 from ...model.jobs import Batch, Job, NewJob, OnConflict
+from ...model.kind_names import handler_kind
 from ...model.states import State
 from ..backend import rows_of
 from ..counters import CounterDeltas
@@ -217,7 +218,7 @@ def _holder(session: Session, new: NewJob, counters: CounterDeltas, now: float) 
     if not found:
         return None
     holder = job_reader(0.0)(found[0])
-    if new.on_conflict is OnConflict.REFUSE or (replacing and holder.kind != new.kind):
+    if new.on_conflict is OnConflict.REFUSE or (replacing and handler_kind(holder.kind) != handler_kind(new.kind)):
         raise UniqueKeyConflict(new.unique_key, holder.id, holder.state)
     if not replacing or not holder.state.is_queued:
         return holder
@@ -226,10 +227,12 @@ def _holder(session: Session, new: NewJob, counters: CounterDeltas, now: float) 
     if state in (State.PENDING, State.SCHEDULED):
         state = State.PENDING if due <= now else State.SCHEDULED
     session.execute(
-        "UPDATE jobdeck_jobs SET args = ?, priority = ?, scheduled_at = ?, state = ?, tags = ?, expires_at = ? WHERE id = ?",
-        (new.args_json, new.priority, due, state.value, encode_tags(new), new.expires_at, holder.id),
+        "UPDATE jobdeck_jobs SET kind = ?, args = ?, priority = ?, scheduled_at = ?, state = ?, tags = ?, expires_at = ?"
+        " WHERE id = ?",
+        (new.kind, new.args_json, new.priority, due, state.value, encode_tags(new), new.expires_at, holder.id),
     )
-    counters.count_transition(holder.queue, holder.kind, holder.state, state)
+    counters.count_transition(holder.queue, holder.kind, holder.state, None)
+    counters.count_transition(holder.queue, new.kind, None, state)
     return holder
 
 

@@ -33,6 +33,11 @@ class Dialect(ABC):
     of_schedule: str
     """The end of the stored tags that names the schedule, as in the index `jobdeck_by_schedule`."""
 
+    searched_args: str
+    """The arguments that free text is searched in; of a command that carries an environment, the command and its folder."""
+    failure_place: str
+    """The place of a failed attempt named `attempt`: see `model.metrics.failure_place`."""
+
     @abstractmethod
     def one_of(self, column: str, values: Sequence[Value], bound: Bound) -> str:
         """Test whether the column has one of the values, all of them texts or all of them numbers."""

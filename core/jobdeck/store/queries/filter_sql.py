@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable
 
 from ...model.filter import Condition, Term, Value, is_pattern
+from ...model.kind_names import HANDLER_SQL, NAME_SQL, SHELL
 from .dialect import Bound, Dialect, bind
 
 _COLUMNS = {"state": "state", "queue": "queue", "kind": "kind", "worker": "worker", "id": "id"}
@@ -18,7 +19,7 @@ _NEWEST_FAILURE = (
     " LIMIT 1) END"
 )
 _COLUMNS |= {"exception": f"({_NEWEST_FAILURE.format('coalesce(attempt.error_type, attempt.outcome)')})"}
-_COLUMNS |= {"place": f"({_NEWEST_FAILURE.format('jobdeck_place(attempt.traceback)')})"}
+_COLUMNS |= {"name": f"({NAME_SQL})"}
 
 _AGE = "(:now - created_at)"
 _WHOLE = ("id", "priority", "attempt", "batch", "crashes")
@@ -66,8 +67,10 @@ def _exact(term: Term, values: list[Value], bound: Bound, dialect: Dialect) -> s
             return _any(f"abs({_number(term.field)} - {bind(bound, value)}) < 1" for value in values)
         case field if field.startswith("args."):
             return dialect.argument_is(field.split(".")[1:], [*map(str, values)], bound)
+        case "kind" if SHELL in values:  # of all commands, whatever their names
+            return _any([dialect.one_of("kind", values, bound), f"{HANDLER_SQL} = '{SHELL}'"])
         case field:
-            return dialect.one_of(_COLUMNS[field], values, bound)
+            return dialect.one_of(_column(field, dialect), values, bound)
 
 
 def schedule_tail(name: Value) -> str:
@@ -86,12 +89,16 @@ def _pattern(term: Term, pattern: str, bound: Bound, dialect: Dialect) -> str:
         case field if field.startswith("args."):
             return dialect.argument_like(field.split(".")[1:], pattern, bound)
         case field:
-            return dialect.like(_COLUMNS[field], pattern, bound)
+            return dialect.like(_column(field, dialect), pattern, bound)
+
+
+def _column(field: str, dialect: Dialect) -> str:
+    return f"({_NEWEST_FAILURE.format(dialect.failure_place)})" if field == "place" else _COLUMNS[field]
 
 
 def _part(field: str, text: str, bound: Bound, dialect: Dialect) -> str:
     """Test whether the text occurs anywhere, in any case; `*` and `?` in it are wildcards."""
-    columns = ["error"] if field == "error" else ["kind", "queue", "args", "error", "tags"]
+    columns = ["error"] if field == "error" else ["kind", "queue", dialect.searched_args, "error", "tags"]
     return dialect.part(columns, f"%{wildcards(text)}%", bound)
 
 

@@ -47,6 +47,8 @@ SORTS = (
 """The keys that a list can be sorted by. Jobs without the value come last, in either direction."""
 COUNTED = ("state", "queue", "kind")
 """Columns of the depth counters, each with an index of its own."""
+_COUNTED_FIELDS = (*COUNTED, "name")
+"""Fields of filters that need these columns only."""
 _WALKS = 16
 """The number of scans that are merged at most."""
 
@@ -95,7 +97,7 @@ def ids_query(
 def count_query(dialect: Dialect, condition: Condition, now: float, by: str | None = None) -> tuple[str, Bound]:
     """Return a query for the number of jobs that meet the condition, from the depth counters if possible; by a column."""
     clause, bound = where(condition, now, dialect)
-    if all(term.field in COUNTED for term in condition.terms):
+    if all(term.field in _COUNTED_FIELDS for term in condition.terms):
         counted = f"coalesce(sum(n), 0) FROM jobdeck_counts WHERE {clause}"
     else:
         counted = f"count(*) FROM jobdeck_jobs WHERE {clause}"
@@ -112,7 +114,7 @@ def _choose_scan(connection: SqlConnection, dialect: Dialect, condition: Conditi
     schedules = condition.only("schedule")
     if schedules is not None and len(schedules) <= _WALKS:
         return IndexScan("jobdeck_by_schedule", (dialect.of_schedule,), [(schedule_tail(name),) for name in sorted(schedules)])
-    counted = tuple(term for term in condition.terms if term.field in COUNTED)
+    counted = tuple(term for term in condition.terms if term.field in _COUNTED_FIELDS)
     if not counted:
         return None
     held = _known_values(connection, dialect, counted)

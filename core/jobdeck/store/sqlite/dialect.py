@@ -28,6 +28,11 @@ class SqliteDialect(Dialect):
     sorted_tags = "CASE WHEN json_valid(tags) THEN nullif(tags, '[]') END"
     scheduled = SCHEDULED
     of_schedule = OF_SCHEDULE
+    searched_args = (
+        "CASE WHEN instr(args, '\"base_env\":') > 0 AND json_valid(args)"
+        " THEN json_array(args -> '$.command', args ->> '$.cwd') ELSE args END"
+    )
+    failure_place = "jobdeck_failure_place(attempt.error_type, attempt.message, attempt.traceback)"
 
     def one_of(self, column: str, values: Sequence[Value], bound: Bound) -> str:
         return f"{column} IN ({', '.join(bind(bound, value) for value in values)})"

@@ -11,6 +11,7 @@ import apsw
 from ...clock import Clock
 from ...model.errors import JobNotFound, RowRefused, StoreError, StoreFailed, UniqueKeyConflict
 from ...model.jobs import Batch, Job, NewJob, OnConflict
+from ...model.kind_names import handler_kind
 from ...model.states import State
 from ..counters import CounterDeltas
 from ..new_job import encode_tags, initial_state, new_job_record, unique_states_mask
@@ -183,7 +184,9 @@ class Enqueuer:
             return None
         assert new.unique_key is not None
         (holder,) = read_jobs(connection, [held_by], 0.0)
-        if new.on_conflict is OnConflict.REFUSE or (new.on_conflict is OnConflict.REPLACE and holder.kind != new.kind):
+        if new.on_conflict is OnConflict.REFUSE or (
+            new.on_conflict is OnConflict.REPLACE and handler_kind(holder.kind) != handler_kind(new.kind)
+        ):
             raise UniqueKeyConflict(new.unique_key, holder.id, holder.state)
         if new.on_conflict is OnConflict.RETURN or not holder.state.is_queued:
             return holder
@@ -192,11 +195,12 @@ class Enqueuer:
         if state in (State.PENDING, State.SCHEDULED):
             state = State.PENDING if due <= now else State.SCHEDULED
         connection.execute(
-            "UPDATE jobdeck_jobs SET args = ?, priority = ?, scheduled_at = ?, state = ?, tags = ?, expires_at = ?"
+            "UPDATE jobdeck_jobs SET kind = ?, args = ?, priority = ?, scheduled_at = ?, state = ?, tags = ?, expires_at = ?"
             " WHERE id = ?",
-            (new.args_json, new.priority, due, state, encode_tags(new), new.expires_at, holder.id),
+            (new.kind, new.args_json, new.priority, due, state, encode_tags(new), new.expires_at, holder.id),
         )
-        counters.count_transition(holder.queue, holder.kind, holder.state, state)
+        counters.count_transition(holder.queue, holder.kind, holder.state, None)
+        counters.count_transition(holder.queue, new.kind, None, state)
         return holder
 
     def enqueue_batch(self, name: str, jobs: Sequence[NewJob]) -> Batch:

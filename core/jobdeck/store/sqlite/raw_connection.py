@@ -104,7 +104,7 @@ def _set_up(
         return True
 
     connection.set_busy_handler(busy)
-    connection.create_scalar_function("jobdeck_place", _place, 1, deterministic=True)
+    connection.create_scalar_function("jobdeck_failure_place", _failure_place, 3, deterministic=True)
     connection.create_scalar_function("jobdeck_utf8", _is_utf8, 1, deterministic=True)
     # Plan by the statement alone, never by its values: otherwise each new value recompiles the statement.
     connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
@@ -112,11 +112,12 @@ def _set_up(
     connection.execute("PRAGMA temp_store = MEMORY")
 
 
-def _place(*values: Any) -> str:
-    """Return where a traceback was raised, for SQL (see `place_of`)."""
-    from ...model.metrics import error_place  # imported late: only queries of errors need it
+def _failure_place(*values: Any) -> str:
+    """Return the place of a failure, for SQL: see `failure_place`."""
+    from ...model.metrics import failure_place  # imported late: only queries of errors need it
 
-    return error_place(None if values[0] is None else str(values[0]))
+    error_type, message, traceback = (None if value is None else str(value) for value in values)
+    return failure_place(error_type, message, traceback)
 
 
 def close_connection(connection: apsw.Connection, *, fold: bool = False) -> None:

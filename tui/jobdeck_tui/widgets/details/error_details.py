@@ -16,11 +16,6 @@ _MESSAGE_LINES = 4
 _MESSAGE_LENGTH = 20_000
 
 
-def short_location(place: str) -> str:
-    """Return a location without the folders of its file: `smtp.py:88 send`."""
-    return place.rpartition("/")[2].rpartition("\\")[2]
-
-
 def sample_lines(sample: Sample, now: float, *, whole: bool) -> list[StyledLine]:
     """Return the error, the traceback, and the facts of a group; `whole` unfolds the message and the traceback."""
     group, attempt = sample.group, sample.attempt

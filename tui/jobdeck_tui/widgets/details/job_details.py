@@ -7,6 +7,7 @@ from datetime import datetime
 
 from jobdeck import Job, LogLine, Outcome, State
 
+from ...text.arguments import shown_json
 from ...text.format import age, duration, span
 from ...text.sanitize import safe
 from ..base.json_lines import as_json
@@ -87,7 +88,7 @@ def _fact(name: str, value: str) -> StyledLine:
 
 def arguments(job: Job, result: bool = True) -> list[StyledLine]:
     """Return the arguments, and the result if there is one, as indented JSON."""
-    lines = [*as_json(job.args_json)]
+    lines = [*as_json(shown_json(job.kind, job.args_json))]
     if result and job.result_json is not None:
         lines += [[], [("result", "strong")], *as_json(job.result_json)]
     return lines

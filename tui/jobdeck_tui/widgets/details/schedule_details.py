@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from jobdeck import Schedule, ScheduledRun, State
 
 from ...feed.queries.schedules import ScheduleData
+from ...text.arguments import shown_arguments
 from ...text.cron_text import describe_cron, has_zone
 from ...text.format import GLYPHS, age, duration, span
 from ...text.sanitize import safe
@@ -155,7 +156,7 @@ def short_time(at: float, now: float) -> str:
 
 
 def _args(schedule: Schedule) -> str:
-    args = schedule.args
+    args = shown_arguments(schedule.kind, schedule.args)
     return safe(args if isinstance(args, str) else json.dumps(args, ensure_ascii=False))
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from jobdeck import Job, StuckJob, WorkerInfo
 
 from ...feed.messages import LocalWorker
+from ...text.arguments import shown_json
 from ...text.format import age, busy_text, duration, number, span
 from ...text.sanitize import safe
 from ...text.worker_slots import Process
@@ -263,7 +264,7 @@ def job_facts(process: Process, job: Job, at: float, lease: float) -> list[Style
         lines.append(_fact("timeout", f"{span(job.timeout)}; {duration(max(0.0, job.timeout - ran))} left"))
     if job.progress is not None:
         lines.append([("progress".ljust(_HEAD), "quiet"), (bar(job.progress, 20), "accent"), (f" {job.progress:.0%}", "")])
-    return [*lines, [("arguments", "quiet")], *as_json(job.args_json)]
+    return [*lines, [("arguments", "quiet")], *as_json(shown_json(job.kind, job.args_json))]
 
 
 def title(processes: Sequence[Process]) -> list[tuple[str, str]]:

@@ -6,8 +6,9 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 
-from jobdeck import Job, State, command_line
+from jobdeck import Job, State, command_line, handler_kind
 
+from ...text.arguments import shown_arguments
 from ...text.format import duration
 from ...text.sanitize import safe
 
@@ -90,7 +91,7 @@ def detail(job: Job, now: Now) -> list[tuple[str, str]]:
 
 def error_text(job: Job) -> str:
     """Return the newest error; of a command without its type, which is always the same."""
-    return safe((job.error or "").removeprefix("CommandFailed: " if job.kind == "shell" else ""))
+    return safe((job.error or "").removeprefix("CommandFailed: " if handler_kind(job.kind) == "shell" else ""))
 
 
 def _clock(seconds: float) -> str:
@@ -105,7 +106,7 @@ def arguments(job: Job, limit: int = 300) -> str:
 
 def format_arguments(kind: str, text: str, limit: int = 300) -> str:
     """Format JSON arguments on one line: a command as typed, others as `name=value`."""
-    if len(text) > 20_000:
+    if len(text) > 20_000 and handler_kind(kind) != "shell":
         return safe(text[:limit])
     try:
         args = json.loads(text)
@@ -113,8 +114,9 @@ def format_arguments(kind: str, text: str, limit: int = 300) -> str:
         return safe(text[:limit])
     if not isinstance(args, dict):
         return safe(text[:limit])
+    args = shown_arguments(kind, args)
     command = args.get("command")
-    if kind == "shell" and isinstance(command, list) and all(isinstance(part, str) for part in command):
+    if handler_kind(kind) == "shell" and isinstance(command, list) and all(isinstance(part, str) for part in command):
         return safe("$ " + command_line(command, shell=args.get("shell") is True))[:limit]
     shown = (
         f"{name}={value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}" for name, value in args.items()
@@ -124,4 +126,4 @@ def format_arguments(kind: str, text: str, limit: int = 300) -> str:
 
 def kind_or_command(job: Job) -> str:
     """Return the kind of a job, or the command of a shell job."""
-    return arguments(job).removeprefix("$ ") if job.kind == "shell" else safe(job.kind)
+    return arguments(job).removeprefix("$ ") if handler_kind(job.kind) == "shell" else safe(job.kind)
