@@ -66,6 +66,7 @@ def run(
         if wish.frame is not None:
             _print_frame(app, wish.frame, settle=_DEMO_SETTLE_TIME if wish.demo else 0.0)
             return 0
+        app.use_terminal_colors()
         guard = CrashGuard()
         if threads:
             guard.start()
