@@ -15,6 +15,7 @@ from typing import Any
 
 from textual.app import App, SystemCommand
 from textual.filter import LineFilter, Monochrome, NoColor
+from textual.notifications import Notify
 
 from jobdeck import Job, Kind, Overview, Schedule
 
@@ -27,6 +28,8 @@ from .text.sanitize import safe
 from .theme import FALLBACKS, MONO, SCHEMES
 
 DEFAULT = "dark"
+MOST_TOASTS = 3
+"""The maximum number of toasts shown at once: more would cover a dialog."""
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 
 
@@ -100,6 +103,14 @@ class ThemedApp(App[int]):
         """
         shown = self.to_terminal_text(safe(text))
         self.notify(shown, severity="warning" if failed else "information", timeout=6 if failed else 3, markup=False)
+
+    def on_notify(self, event: Notify) -> None:
+        """Drop the toasts that the new one repeats, and the oldest beyond `MOST_TOASTS`, before Textual adds it."""
+        shown = [*self._notifications]
+        repeated = [each for each in shown if each.message == event.notification.message]
+        others = [each for each in shown if each not in repeated]
+        for each in (*repeated, *others[: max(0, len(others) - MOST_TOASTS + 1)]):
+            self._unnotify(each, refresh=False)
 
     def apply_theme(self, scheme: str) -> None:
         """Switch to another theme and remember it."""
