@@ -15,17 +15,21 @@ from typing import Any
 
 from textual.app import App, SystemCommand
 from textual.filter import LineFilter, Monochrome, NoColor
+from textual.notifications import Notify
 
 from jobdeck import Job, Kind, Overview, Schedule
 
 from .feed.feed import Feed
 from .preferences import Preferences
+from .terminal.color_depth import ColorDepth
 from .terminal.line_filters import AsciiFilter, MonochromeFilter
 from .text.ascii import to_ascii
 from .text.sanitize import safe
 from .theme import FALLBACKS, MONO, SCHEMES
 
 DEFAULT = "dark"
+MOST_TOASTS = 3
+"""The maximum number of toasts shown at once: more would cover a dialog."""
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 
 
@@ -52,14 +56,27 @@ class ThemedApp(App[int]):
         self.colorless = bool(os.environ.get("NO_COLOR"))
         # Textual's own monochrome mode turns colors into grays; here no color is sent at all.
         self.no_color = False
-        for each in (*(known.theme for known in SCHEMES.values()), MONO):
-            self.register_theme(each)
+        self.color_depth = ColorDepth.TRUE
+        """The colors that are drawn with; see `use_terminal_colors`."""
+        for known in SCHEMES.values():
+            self.register_theme(known.full.theme)
+            self.register_theme(known.sixteen.theme)
+        self.register_theme(MONO)
         chosen = scheme or self.preferences.get("theme", DEFAULT)
         self.scheme = chosen if chosen in SCHEMES else DEFAULT
         """The name of the chosen theme."""
         self.ascii_only = self.preferences.get("ascii", False) if ascii_only is None else ascii_only
         self._ascii, self._uncolored = AsciiFilter(), MonochromeFilter()
         self.theme = MONO.name if self.colorless else SCHEMES[self.scheme].theme.name
+
+    def use_terminal_colors(self) -> None:
+        """Draw with the colors that the terminal has, by its environment. Without it: with all, as in a picture."""
+        self.color_depth = ColorDepth(self.console.color_system or ColorDepth.TRUE.value)
+        self._show_scheme()
+
+    def _show_scheme(self) -> None:
+        if not self.colorless:
+            self.theme = SCHEMES[self.scheme].look_in(self.color_depth).theme.name
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         return dict(FALLBACKS)
@@ -69,7 +86,8 @@ class ThemedApp(App[int]):
         if self.colorless:
             filters.append(self._uncolored)
         else:
-            filters += next((each.filters for each in SCHEMES.values() if each.theme.name == self.theme), ())
+            looks = (each.look_in(self.color_depth) for each in SCHEMES.values())
+            filters += next((look.filters for look in looks if look.theme.name == self.theme), ())
         return [*filters, self._ascii] if self.ascii_only else filters
 
     def to_terminal_text(self, text: str) -> str:
@@ -86,13 +104,21 @@ class ThemedApp(App[int]):
         shown = self.to_terminal_text(safe(text))
         self.notify(shown, severity="warning" if failed else "information", timeout=6 if failed else 3, markup=False)
 
+    def on_notify(self, event: Notify) -> None:
+        """Drop the toasts that the new one repeats, and the oldest beyond `MOST_TOASTS`, before Textual adds it."""
+        shown = [*self._notifications]
+        repeated = [each for each in shown if each.message == event.notification.message]
+        others = [each for each in shown if each not in repeated]
+        for each in (*repeated, *others[: max(0, len(others) - MOST_TOASTS + 1)]):
+            self._unnotify(each, refresh=False)
+
     def apply_theme(self, scheme: str) -> None:
         """Switch to another theme and remember it."""
         if self.colorless:
             self.notify_user("NO_COLOR is set; unset it to choose a theme", failed=True)
             return
         self.scheme = scheme
-        self.theme = SCHEMES[scheme].theme.name
+        self._show_scheme()
         self.preferences.put("theme", scheme)
 
     def action_next_theme(self) -> None:

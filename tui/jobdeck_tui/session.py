@@ -69,6 +69,7 @@ def run(
             if queue.notice is not None:
                 print(f"jobdeck: {safe(queue.notice)}", file=sys.stderr)  # noqa: T201
             return 0
+        app.use_terminal_colors()
         guard = CrashGuard()
         if threads:
             guard.start()

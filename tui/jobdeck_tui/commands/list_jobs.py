@@ -9,7 +9,7 @@ import click
 from jobdeck import Job, Queue, State, handler_kind
 
 from ..text.arguments import shown_arguments
-from ..text.format import COLORS, age, duration
+from ..text.format import COLORS, age, duration, newest_error
 from .common import CliContext, Subcommand
 from .completers import complete_filter
 from .json_documents import args_of, full_document
@@ -134,9 +134,9 @@ def row(job: Job, now: float) -> list[OutputCell]:
 
 def _details(job: Job, now: float) -> tuple[str, str | None]:
     """Return the most useful detail of a job in one line: its newest error, or its arguments."""
-    if job.error and job.state is not State.COMPLETED:
+    if error := newest_error(job):
         due = f" · next in {age(job.scheduled_at - now)}" if job.state is State.RETRYING else ""
-        return job.error[:_SUMMARY] + due, "red" if job.state is State.FAILED else None
+        return error[:_SUMMARY] + due, "red" if job.state is State.FAILED else None
     text = summary(job)
     if job.state is State.SCHEDULED:
         text = f"due in {age(job.scheduled_at - now)} · {text}"

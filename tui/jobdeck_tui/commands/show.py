@@ -11,7 +11,7 @@ import click
 from jobdeck import Attempt, Dependencies, Job, Queue, State, handler_kind
 
 from ..text.arguments import carried_text
-from ..text.format import COLORS, age, duration, schedule_name
+from ..text.format import COLORS, age, describe_reason, duration, newest_error, schedule_name
 from ..text.kind_history import RANGE_NAMES, KindHistory, describe_run, describe_total, own_run, read_history
 from ..text.priority import aged_priority
 from ..text.sanitize import safe
@@ -64,13 +64,14 @@ def show_command(front: CliContext, job_id: int, secrets: bool) -> None:
 
 def _print_job(queue: Queue, job: Job, *, secrets: bool) -> None:
     now = queue.clock.now()
-    reason = f" ({job.reason})" if job.reason else ""
-    state = colored(state_text(job.state, cancelling=job.cancelling) + reason, job.state)
+    dependencies = queue.dependencies(job.id)
+    reason = describe_reason(job, dependencies.parents)
+    state = colored(state_text(job.state, cancelling=job.cancelling) + (f" ({reason})" if reason else ""), job.state)
     click.echo(f"Job {job.id}  {state}  {safe(job.kind)}")
     click.echo()
     attempts = queue.attempts(job.id)
     history = read_history(queue, job, 1)
-    fields = _fields(job, now, aged_priority(job, now, queue.settings.ageing), queue.dependencies(job.id), secrets=secrets)
+    fields = _fields(job, now, aged_priority(job, now, queue.settings.ageing), dependencies, secrets=secrets)
     print_fields([*fields, *_history(history, attempts, now)])
     for entry in queue.journal.of_job(job.id):
         undone = dim(f"  undone by {safe(entry.undone_by or '')}") if entry.undone else ""
@@ -107,7 +108,7 @@ def _fields(job: Job, now: float, aged: int | None, dependencies: Dependencies, 
         ("progress", "" if job.progress is None else f"{job.progress:.0%}"),
         *_arguments(job, secrets=secrets),
         ("result", "" if job.result is None else format_json(job.result)),
-        ("error", safe(job.error or "", multiline=True)),
+        ("error" if newest_error(job) else "earlier error", safe(job.error or "", multiline=True)),
     ]
     return [(name, value) for name, value in fields if value]
 

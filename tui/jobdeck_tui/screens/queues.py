@@ -15,7 +15,7 @@ from jobdeck import Forecast, QueueStats, State, Trend, forecast
 
 from ..feed.messages import DashboardSnapshot
 from ..feed.queries.queues import DepthHistory, QueuesQuery, change_limits
-from ..text.format import age, forecast_text, limits_text, number, queue_filter, rough_rate
+from ..text.format import age, forecast_text, limits_text, number, queue_filter, rough_rate, share_text
 from ..text.limits import EXAMPLE, format_limits, limits_problem, read_limits
 from ..text.sanitize import safe
 from ..widgets.base.text_view import TextView
@@ -264,8 +264,7 @@ class _Sizes:
 
 def _share(stats: QueueStats) -> str:
     """Return running jobs of capacity; async handlers share threads, so they may exceed it."""
-    running, capacity = number(stats.running), number(stats.capacity)
-    return f"{running}/{capacity}" if stats.capacity and stats.running <= stats.capacity else running
+    return share_text(stats.running, stats.capacity) if stats.capacity else number(stats.running)
 
 
 def _row(stats: QueueStats, forecast: Forecast, sizes: _Sizes) -> Row:

@@ -15,6 +15,7 @@ from jobdeck import Job, Overview, State, WorkerInfo
 from ...feed.messages import LocalWorker
 from ...text.format import age as short_age
 from ...text.format import busy_text, duration
+from ...text.worker_slots import split_claimed
 from ..base.panel import JobOpened, Panel
 from ..base.strips import Piece, fit, width_of
 from ..table.cells import kind_or_command
@@ -53,8 +54,10 @@ class WorkersPanel(Panel):
         alive = [worker for worker in overview.workers if worker.alive]
         self._many = len(alive) > 1
         slots: list[tuple[WorkerInfo | None, Job | None]] = []
+        claimed = 0
         for worker in alive:
-            jobs = by_worker.pop(worker.id, [])
+            jobs, ahead = split_claimed(by_worker.pop(worker.id, []), worker.threads, overview.at)
+            claimed += len(ahead)
             slots += [(worker, job) for job in jobs]
             slots += [(worker, None)] * max(0, worker.threads - len(jobs))
         # Jobs of a missing or silent worker: they are rescued when their lease expires.
@@ -65,6 +68,8 @@ class WorkersPanel(Panel):
         self._busy_text = busy_text(sum(job is not None for _, job in slots), sum(worker.threads for worker in alive))
         silent = len(overview.workers) - len(alive)
         title = [(self._busy_text, "$accent")]
+        if claimed:
+            title.append((f"{claimed} claimed", "$quiet"))
         if self._many:
             title.append((f"in {len(alive)} processes", "$quiet"))
         if any(worker.draining for worker in alive):

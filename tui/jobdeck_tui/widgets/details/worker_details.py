@@ -9,7 +9,7 @@ from jobdeck import Job, StuckJob, WorkerInfo
 
 from ...feed.messages import LocalWorker
 from ...text.arguments import shown_json
-from ...text.format import age, busy_text, duration, number, span
+from ...text.format import age, busy_text, duration, number, share_text, span
 from ...text.sanitize import safe
 from ...text.worker_slots import Process
 from ..table.cells import arguments, kind_or_command
@@ -72,7 +72,7 @@ def _process_row(process: Process, scene: RowContext) -> Row:
         name.append(("  this cockpit", "accent"))
     busy = len(process.jobs)
     share = min(1.0, busy / info.threads) if info.threads else 0.0
-    text = f" {busy}/{info.threads}" if busy <= info.threads else f" {number(busy)}"
+    text = f" {share_text(busy, info.threads)}"
     cells: tuple[StyledLine, ...] = (
         name,
         [(bar(share, 8 if scene.wide else 4), "running" if busy and info.alive else "line"), (text, "")],
@@ -100,6 +100,8 @@ def _process_detail(process: Process, info: WorkerInfo, scene: RowContext) -> St
     if text and not scene.wide:
         return text[:-1]
     text.append((", ".join(safe(each) for each in info.queues) or "all queues", ""))
+    if process.claimed:
+        text.append((f" · {_count(len(process.claimed), 'job')} claimed", "quiet"))
     if info.kinds:
         text.append((f" · {_count(len(info.kinds), 'kind')}", "quiet"))
     if info.processes:
@@ -239,6 +241,8 @@ def _threads(process: Process, info: WorkerInfo) -> str:
         if busy <= info.threads
         else f"{info.threads}; {number(busy)} jobs running, most of them async"
     )
+    if process.claimed:
+        text += f"; {_count(len(process.claimed), 'job')} claimed ahead"
     if info.processes:
         text += f", in {info.processes} child {'process' if info.processes == 1 else 'processes'}"
     if info.stuck:

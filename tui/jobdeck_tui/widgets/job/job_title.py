@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from jobdeck import Job, State
+from jobdeck import Job, Outcome, State
 
 from ...feed.messages import Detail
-from ...text.format import GLYPHS, duration, span, state_and_reason
+from ...text.format import GLYPHS, duration, newest_error, span, state_and_reason
 from ...text.sanitize import safe
 from ..base.panel import LineWidget
 from ..base.strips import Piece, width_of
@@ -49,7 +49,7 @@ class JobTitle(LineWidget):
             return self._second_line(job, self._detail)
         meaning = quiet if self._missing else self.state_style(job.state)
         left: list[Piece] = [
-            (f" {GLYPHS[job.state]} {state_and_reason(job)}", meaning),
+            (f" {GLYPHS[job.state]} {state_and_reason(job, self._detail.dependencies.parents)}", meaning),
             (f"  {job.id}", quiet),
             (f"  {safe(job.kind)}", strong),
         ]
@@ -70,8 +70,8 @@ class JobTitle(LineWidget):
                 if width_of(bar) + len(text + part) <= self.size.width:
                     text += part
             return [*bar, (text, quiet)]
-        if job.error and job.state is not State.COMPLETED:
-            return [(" " + cut(job.error, 400, multiline=False), self.style("error"))]
+        if error := newest_error(job):
+            return [(" " + cut(error, 400, multiline=False), self.style("error"))]
         if detail.why is not None:
             summary = detail.why.summary.removeprefix(f"Job {job.id} ")
             return [(" " + cut(summary, 400, multiline=False), quiet)]
@@ -80,6 +80,8 @@ class JobTitle(LineWidget):
         took = ""
         if job.state is State.COMPLETED and job.started_at is not None and job.finished_at is not None:
             took = f"done in {duration(max(0.0, job.finished_at - job.started_at))} · "
+        if job.state is State.CANCELLED and (cancelled := _how_cancelled(job, detail)):
+            took = f"{cancelled} · "
         return [(f" {took}r retries it", quiet)]
 
     def _progress(self, job: Job) -> Sequence[Piece]:
@@ -101,3 +103,12 @@ class JobTitle(LineWidget):
         if job.progress and spent > 1:
             parts.append(f" · about {duration(spent / job.progress - spent)} left")
         return [*parts, " · x cancels it"]
+
+
+def _how_cancelled(job: Job, detail: Detail) -> str:
+    """Return who cancelled a job, and in which attempt it ran; empty if neither is known."""
+    by = next((each.actor for each in reversed(detail.journal_entries) if each.operation == "cancel" and not each.undone), None)
+    newest = detail.attempts[-1] if detail.attempts else None
+    during = newest is not None and newest.outcome is Outcome.CANCELLED
+    words = ["cancelled", f"by {safe(by)}" if by else "", f"during attempt {job.attempt}" if during else ""]
+    return " ".join(filter(None, words)) if by or during else ""
