@@ -82,6 +82,12 @@ from .model.address import (
 from .model.address import (
     redact as redact,
 )
+from .model.case_folding import (
+    find_all as find_all,
+)
+from .model.case_folding import (
+    fold_case as fold_case,
+)
 from .model.cron import (
     explain_cron as explain_cron,
 )
@@ -276,6 +282,15 @@ from .model.filter import (
 )
 from .model.filter import (
     parse_filter as parse_filter,
+)
+from .model.filter_text import (
+    Pattern as Pattern,
+)
+from .model.filter_text import (
+    filter_characters as filter_characters,
+)
+from .model.filter_text import (
+    quote_filter_value as quote_filter_value,
 )
 from .model.findings import (
     Finding as Finding,

@@ -52,7 +52,8 @@ Examples:
   jobdeck list --json kind:shell | jq '{id, exit_code, stderr}'
 
 \b
-All terms of a filter must match. A comma means "or", a leading - "not", and * matches any text:
+All terms of a filter must match. A comma means "or", a leading - "not", and * matches any text, ? any
+character; \\* \\? and \\" are these characters themselves:
   state: queue: kind: name: tag: schedule: worker: error: exception: place: reason: unique: args.NAME:
   id: priority: attempt: crashes: batch: age: run: wait:    these also accept < <= > >=
   Other words match any field. `exception` is the type of the newest error, `place` the line that raised it:

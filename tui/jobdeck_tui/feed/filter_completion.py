@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from jobdeck import FIELDS, Job, Queue, Reason, State, name_in_kind
+from jobdeck import FIELDS, Job, Queue, Reason, State, filter_characters, fold_case, name_in_kind, quote_filter_value
 
 from ..text.arguments import editable_arguments
 from ..text.sanitize import safe
@@ -138,7 +138,7 @@ def suggest(text: str, cursor: int, words: Vocabulary, *, limit: int = SHOWN) ->
         return Suggestions(begin, cursor, tuple(_fields(typed.removeprefix("-"), words))[:limit])
     at = _last_alternative(match["value"])
     wanted = match["value"][at:]
-    found = tuple(_values(match["field"], match["op"], wanted.strip('"'), words))[:limit]
+    found = tuple(_values(match["field"], match["op"], _plain(wanted), words))[:limit]
     if [offer.text for offer in found] == [wanted]:
         return Suggestions()
     return Suggestions(begin + match.start("value") + at, cursor, found)
@@ -152,26 +152,19 @@ def fields(words: Vocabulary) -> Suggestions:
 def _word(text: str, cursor: int) -> tuple[int, bool]:
     """Return the start of the word at the cursor, and whether the cursor is inside quotation marks."""
     begin, quoted = 0, False
-    for at, character in enumerate(text[:cursor]):
-        if character == '"':
-            quoted = not quoted
-        elif character.isspace() and not quoted:
-            begin = at + 1
+    for character in filter_characters(text[:cursor]):
+        quoted ^= character.is_mark
+        if character.separates():
+            begin = character.start + 1
     return begin, quoted
 
 
 def _last_alternative(value: str) -> int:
-    at, quoted = 0, False
-    for place, character in enumerate(value):
-        if character == '"':
-            quoted = not quoted
-        elif character == "," and not quoted:
-            at = place + 1
-    return at
+    return max((character.start + 1 for character in filter_characters(value) if character.separates(",")), default=0)
 
 
 def _fields(typed: str, words: Vocabulary) -> Iterator[Suggestion]:
-    wanted = typed.lower()
+    wanted = fold_case(typed)
     if FIELDS.get(wanted, ("",))[0] in _FIRST:
         yield from (Suggestion(f"{wanted}{operator}", _OPERATOR_HINTS[operator]) for operator in _OPERATORS)
         return
@@ -184,12 +177,12 @@ def _fields(typed: str, words: Vocabulary) -> Iterator[Suggestion]:
     if "args.".startswith(wanted) and not paths:
         first.append(Suggestion("args.", "an argument, as in args.user.id:42"))
     values = [
-        Suggestion(f"{name}:{_quoted(value)}", FIELDS[name][1])
+        Suggestion(f"{name}:{quote_filter_value(value)}", FIELDS[name][1])
         for name in ("state", "queue", "kind", "name", "tag")
         for value in _known(name, words)
-        if value.lower().startswith(wanted) and _usable(value)
+        if fold_case(value).startswith(wanted) and _usable(value)
     ]
-    inside = [offer for offer in (*known, *paths) if wanted in offer.text.lower() and offer not in first]
+    inside = [offer for offer in (*known, *paths) if wanted in fold_case(offer.text) and offer not in first]
     yield from (*first, *values, *inside)
 
 
@@ -220,16 +213,17 @@ def _values(name: str, operator: str, typed: str, words: Vocabulary) -> Iterator
         known = [value for value in _known(name, words) if _usable(value)]
     else:
         return
-    wanted = typed.lower()
-    first = [value for value in known if value.lower().startswith(wanted)]
-    yield from (Suggestion(_quoted(value)) for value in first)
-    yield from (Suggestion(_quoted(value)) for value in known if wanted in value.lower() and value not in first)
+    wanted = fold_case(typed)
+    first = [value for value in known if fold_case(value).startswith(wanted)]
+    yield from (Suggestion(quote_filter_value(value)) for value in first)
+    yield from (Suggestion(quote_filter_value(value)) for value in known if wanted in fold_case(value) and value not in first)
 
 
 def _usable(value: str) -> bool:
     """Return whether a value can be written in a filter and displayed as a suggestion."""
-    return bool(value) and '"' not in value and value.isprintable() and len(value) <= _LONGEST
+    return bool(value) and value.isprintable() and len(value) <= _LONGEST
 
 
-def _quoted(value: str) -> str:
-    return f'"{value}"' if any(sign.isspace() or sign == "," for sign in value) else value
+def _plain(typed: str) -> str:
+    """Return the text that a half-typed value stands for."""
+    return "".join(character.text for character in filter_characters(typed) if not character.is_mark)

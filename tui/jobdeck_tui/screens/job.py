@@ -14,7 +14,7 @@ from jobdeck import Attempt, State
 
 from ..feed.messages import Detail
 from ..screen_registry import BY_NAME
-from ..text.format import schedule_name
+from ..text.format import field_filter, schedule_name
 from ..widgets.base.choice_bar import ChoiceBar, NumberedTabs
 from ..widgets.base.text_view import TextView
 from ..widgets.charts.kind_chart import KindChart
@@ -318,7 +318,7 @@ class JobScreen(JobActions):
         elif "schedules" in BY_NAME:
             self.cockpit.action_open_screen("schedules")
         elif self.job is not None:
-            self.cockpit.show_jobs(f'tag:"schedule:{schedule_name(self.job)}"')
+            self.cockpit.show_jobs(field_filter("tag", f"schedule:{schedule_name(self.job)}"))
 
 
 def _first_panel(detail: Detail) -> str:

@@ -14,7 +14,7 @@ from jobdeck import Queue, Schedule
 
 from ..feed.queries.schedules import ScheduleData, SchedulesData, SchedulesQuery
 from ..forms.cli_command import schedule_command
-from ..text.format import number
+from ..text.format import field_filter, number
 from ..text.sanitize import safe
 from ..widgets.base.text_view import TextView
 from ..widgets.details.job_details import StyledLine
@@ -186,7 +186,7 @@ class SchedulesScreen(ViewScreen):
     def action_jobs(self) -> None:
         """Show the jobs of the selected schedule."""
         if (chosen := self.chosen) is not None:
-            self.cockpit.show_jobs(f"schedule:{chosen.schedule.name}")
+            self.cockpit.show_jobs(field_filter("schedule", chosen.schedule.name))
 
     def action_copy_command(self) -> None:
         """Copy the command that recreates the selected schedule."""

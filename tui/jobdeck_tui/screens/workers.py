@@ -14,6 +14,7 @@ from jobdeck import Job
 
 from ..feed.messages import DashboardSnapshot
 from ..feed.queries.workers import WorkersQuery
+from ..text.format import field_filter
 from ..text.sanitize import safe
 from ..text.worker_slots import Process, WorkerSlots
 from ..widgets.base.text_view import TextView
@@ -177,7 +178,7 @@ class WorkersScreen(ViewScreen):
         if (job_id := self._job_id) is not None:
             self.cockpit.open_job(job_id)
         elif process is not None:
-            self.cockpit.show_jobs(f'worker:"{process.id}"')
+            self.cockpit.show_jobs(field_filter("worker", process.id))
 
     def action_cancel(self) -> None:
         """Ask the selected running job to stop, unless it has only just replaced another one under the cursor."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from jobdeck import Reason, State
+from jobdeck import Reason, State, quote_filter_value
 
 if TYPE_CHECKING:
     from jobdeck import ErrorGroup, Forecast, Job, Limits, ScheduledRun
@@ -61,7 +61,6 @@ RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _MAX_FILTER_VALUE = 1000
 """Characters of a value that go into a filter made from it."""
-_UNQUOTABLE = str.maketrans({'"': "?", "*": "?"})
 _NAMED_PARENTS = 4
 """The number of parents that are named."""
 _NO_PARENTS: Mapping[int, State | None] = MappingProxyType({})
@@ -209,11 +208,9 @@ def rough_rate(per_second: float) -> str:
 def field_filter(field: str, value: str) -> str:
     """Return the filter for jobs whose field has the value: `kind:mail.send`, `place:"a.py:3 send"`.
 
-    A filter cannot contain a quotation mark, and a star matches any text, so `?` (any character) replaces each of them. If
-    the value is longer than a filter can be, the filter matches its first characters.
+    If the value is longer than a filter can be, the filter matches its first characters.
     """
-    value = value[:_MAX_FILTER_VALUE].translate(_UNQUOTABLE) + "*" * (len(value) > _MAX_FILTER_VALUE)
-    return f'{field}:"{value}"' if not value or "," in value or any(map(str.isspace, value)) else f"{field}:{value}"
+    return f"{field}:{quote_filter_value(value[:_MAX_FILTER_VALUE])}" + "*" * (len(value) > _MAX_FILTER_VALUE)
 
 
 def queue_filter(name: str) -> str:

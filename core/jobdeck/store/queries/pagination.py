@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...model.errors import InvalidOption
-from ...model.filter import Condition, Term, is_pattern
+from ...model.filter import Condition, Term
+from ...model.filter_text import Pattern
 from ...model.states import State
 from ..backend import SqlConnection, rows_of
 from .dialect import Bound, Dialect
@@ -151,8 +152,7 @@ def _jobs_with(connection: SqlConnection, column: str, values: Sequence[str]) ->
 def _numbers(condition: Condition, field: str) -> list[int] | None:
     """Return the whole numbers that a positive `field:` term admits; `None` if there is no such term."""
     for term in condition.terms:
-        if term.field == field and term.op == ":" and not term.negated and not any(map(is_pattern, term.values)):
-            return [
-                *dict.fromkeys(int(value) for value in term.values if float(value).is_integer() and abs(float(value)) < 2**63)
-            ]
+        if term.field == field and term.op == ":" and not term.negated:
+            values = [value for value in term.values if not isinstance(value, Pattern)]
+            return [*dict.fromkeys(int(value) for value in values if float(value).is_integer() and abs(float(value)) < 2**63)]
     return None

@@ -104,12 +104,20 @@ def _set_up(
         return True
 
     connection.set_busy_handler(busy)
+    connection.create_scalar_function("jobdeck_contains", _contains, 2, deterministic=True)
     connection.create_scalar_function("jobdeck_failure_place", _failure_place, 3, deterministic=True)
     connection.create_scalar_function("jobdeck_utf8", _is_utf8, 1, deterministic=True)
     # Plan by the statement alone, never by its values: otherwise each new value recompiles the statement.
     connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
     connection.execute("PRAGMA foreign_keys = OFF")
     connection.execute("PRAGMA temp_store = MEMORY")
+
+
+def _contains(*values: Any) -> bool:
+    """Return whether a text contains the value of a filter, for SQL (see `contains`)."""
+    from ...model.case_folding import contains  # imported late: only few filters need it
+
+    return contains(str(values[0]), str(values[1]))
 
 
 def _failure_place(*values: Any) -> str:
