@@ -171,5 +171,5 @@ def test_the_shell_completes_subcommands_names_and_zones(deck: CommandLine, monk
         return answer(cli, "fish", line.split(" ")).decode().replace("\t", "\0").split("\0")[1:-1]
 
     assert completed("jobdeck schedule p")[::2] == ["pause", "preview"]
-    assert completed("jobdeck schedule run n") == ["nightly", "@daily shell"]
+    assert completed("jobdeck schedule run n") == ["nightly", "@daily shell:true"]
     assert completed("jobdeck schedule preview x --timezone Europe/Berl") == ["Europe/Berlin"]
