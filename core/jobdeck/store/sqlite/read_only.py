@@ -29,7 +29,6 @@ import apsw
 
 from ...clock import Clock, time
 from ...model.errors import StoreFailed, StoreMissing, StoreRefused, StoreReplaced
-from ..damaged_rows import describe_rows
 from ..notifier import SocketNotifier
 from ..row_guard import ChangedWhileReading, read_again_if_changed
 from .connection import Connections
@@ -335,6 +334,8 @@ class _Copy:
     def note(self, rows: Sequence[DamagedRow]) -> None:
         """Note which rows were repaired in the copy, and when it is complete."""
         if rows:
+            from ..damaged_rows import describe_rows  # imported late: most rows are sound
+
             what = f"{len(rows):,} damaged rows are" if len(rows) > 1 else "A damaged row is"
             self.notice = f"{what} shown as `jobdeck doctor --repair` would repair it: {describe_rows(rows)}."
         now = time.monotonic()
