@@ -9,9 +9,11 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
+from threading import Event
 
 import apsw
 import pytest
@@ -173,6 +175,46 @@ def test_what_a_log_holds_that_may_not_be_read_is_reported_as_missing(deck: Comm
     assert (result.exit_code, result.stdout.count("\n")) == (0, 10)
     assert result.stderr.startswith("jobdeck: The newest changes are in the log jobs.db-wal (")
     assert result.stderr.endswith("which this user may not read; they are not shown.\n")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can hide a file from another user")
+def test_a_file_is_read_while_a_worker_writes_to_a_log_that_may_not_be_read(deck: CommandLine) -> None:
+    deck.database.chmod(0o644)
+    with Queue(deck.database, settings=Settings(synchronous="OFF")) as writer:
+        writer.enqueue("shell", {"command": ["true"]})
+        (deck.folder / "jobs.db-wal").chmod(0)
+        with as_nobody(), Queue(deck.database, readonly=True) as reader:
+            for _ in range(3):
+                assert reader.count() == 10
+                assert "are in the log jobs.db-wal" in str(reader.notice)
+                with as_owner():
+                    writer.enqueue("shell", {"command": ["true"]})
+        writer.store.maintenance.checkpoint(0)
+        with as_nobody(), Queue(deck.database, readonly=True) as reader:
+            assert reader.count() == 14
+
+
+def test_threads_that_read_while_others_open_and_close_the_file_never_fail(deck: CommandLine) -> None:
+    """Each writer that comes or goes changes how the file has to be read."""
+    settings = Settings(synchronous="OFF")
+    counts: list[int] = []
+    with Queue(deck.database, settings=settings, readonly=True) as reader, ThreadPoolExecutor(3) as threads:
+        done = Event()
+
+        def read() -> None:
+            while not done.is_set():
+                counts.append(reader.count())
+
+        reads = [threads.submit(read) for _ in range(3)]
+        try:
+            for _ in range(20):
+                with Queue(deck.database, settings=settings) as writer:
+                    writer.enqueue("shell", {"command": ["true"]})
+        finally:
+            done.set()
+        for each in reads:
+            each.result()
+        assert reader.count() == 30
 
 
 def test_damaged_rows_are_named_and_shown_as_a_repair_would_leave_them(deck: CommandLine) -> None:

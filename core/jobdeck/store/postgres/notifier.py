@@ -97,6 +97,10 @@ class PostgresNotifier:
                 raw.execute(cast("Any", f"LISTEN {reply_to}"), prepare=False)
                 raw.execute(_SEND, (f"?{reply_to} {question}",), prepare=False)
                 return _await_reply(raw, received, timeout)
+            except psycopg.errors.ReadOnlySqlTransaction:  # a standby passes nothing on
+                return None
+            except (OSError, ValueError):  # another thread has closed the connection
+                return None
             finally:
                 raw.remove_notify_handler(collect)
                 with contextlib.suppress(psycopg.Error):

@@ -29,7 +29,6 @@ import apsw
 
 from ...clock import Clock, time
 from ...model.errors import StoreFailed, StoreMissing, StoreRefused, StoreReplaced
-from ..damaged_rows import describe_rows
 from ..notifier import SocketNotifier
 from ..row_guard import ChangedWhileReading, read_again_if_changed
 from .connection import Connections
@@ -46,6 +45,7 @@ Signature = tuple[int, int, int, int] | None
 """Device, inode, size and time of the last change of a file; `None` if it does not exist."""
 
 _BEGIN = "BEGIN; SELECT 1 FROM sqlite_schema LIMIT 1"  # the snapshot starts with the first read
+_NOT_READABLE = (apsw.CantOpenError, apsw.ReadOnlyError, apsw.PermissionsError)
 _PATIENCE = 20
 """A copy that took t seconds to make is not renewed for 20 t, while others change the file."""
 _PAGES = 4096
@@ -112,6 +112,8 @@ class ReadOnlyConnections(Connections):
 
     def _is_steady(self) -> bool:
         """Return whether everything that was read since the last check is one state of the database."""
+        if self._access is Access.FILE:  # others write to the log first
+            return _signature(self.path) == self._seen[0]
         return self._access is Access.SHARED or self._state() == self._seen
 
     def _is_current(self) -> bool:
@@ -141,8 +143,8 @@ class ReadOnlyConnections(Connections):
             with self._guard:
                 if self._closed:
                     raise StoreFailed(self.where, "it was closed")
-                found = self._local.connection = self._connect()
                 self._local.opening, self._local.generation = self._opening, self._generation
+                found = self._local.connection = self._connect()
                 self._all.add(found)
         return found
 
@@ -178,8 +180,7 @@ class ReadOnlyConnections(Connections):
     def _follow(self) -> None:
         if self._is_current() or (self._copy is not None and not self._copy.is_due()):
             return
-        self._close_all()
-        self._opening += 1
+        self._end_opening()
         self._drop_copy()
         self.path = resolve(self._given)
         now = _signature(self.path)
@@ -189,25 +190,38 @@ class ReadOnlyConnections(Connections):
             self._generation += 1
         self._open_source()
 
+    def _end_opening(self) -> None:
+        """Let each thread open another connection before its next transaction."""
+        if self._access is Access.LOG:
+            # They bypass what SQLite knows of the file: a later close would end the locks of new connections.
+            self._close_all()
+        self._opening += 1
+
     def _begin(self, statement: str, *, writing: bool = False) -> apsw.Connection:
         while True:
-            opening = self._opening
             try:
                 return super()._begin(_BEGIN)
-            except (apsw.CantOpenError, apsw.ReadOnlyError, apsw.PermissionsError):
-                # The log or its index may not be read, or the last other process has just closed the file.
-                with self._guard:
-                    if self._opening == opening:
-                        if not self._accesses:
-                            raise
-                        self._close_all()
-                        self._opening += 1
-                        self._access = self._accesses.pop(0)
-            except BaseException:
+            except BaseException as error:
+                # The transaction began, and the first read failed.
                 with suppress(apsw.Error):
                     if (connection := self._inside()) is not None:
                         connection.execute("ROLLBACK")
-                raise
+                if not isinstance(error, _NOT_READABLE) or not self._fall_back():
+                    raise
+
+    def _fall_back(self) -> bool:
+        """Open the file in the next possible way; return `False` if there is none.
+
+        The log or its index may not be read, or the last other process has just closed the file.
+        """
+        with self._guard:
+            if self._local.opening != self._opening:
+                return True  # another thread was faster
+            if not self._accesses:
+                return False
+            self._end_opening()
+            self._access = self._accesses.pop(0)
+            return True
 
     @contextmanager
     def read_transaction(self) -> Iterator[apsw.Connection]:
@@ -259,8 +273,7 @@ class ReadOnlyConnections(Connections):
             copy.remove()
             raise
         with self._guard:
-            self._close_all()
-            self._opening += 1
+            self._end_opening()
             self._copy = copy
         return True
 
@@ -321,6 +334,8 @@ class _Copy:
     def note(self, rows: Sequence[DamagedRow]) -> None:
         """Note which rows were repaired in the copy, and when it is complete."""
         if rows:
+            from ..damaged_rows import describe_rows  # imported late: most rows are sound
+
             what = f"{len(rows):,} damaged rows are" if len(rows) > 1 else "A damaged row is"
             self.notice = f"{what} shown as `jobdeck doctor --repair` would repair it: {describe_rows(rows)}."
         now = time.monotonic()
