@@ -72,6 +72,15 @@ def connect(
     return connection
 
 
+def is_utf8_path(path: Path) -> bool:
+    """Return whether SQLite, which takes paths as UTF-8 only, can open the path."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _place(*values: Any) -> str:
     """Return where a traceback was raised, for SQL (see `place_of`)."""
     from ...model.metrics import error_place  # imported late: only queries of errors need it
