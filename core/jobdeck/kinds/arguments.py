@@ -15,6 +15,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 from ..model.errors import ArgumentsMismatch, ArgumentsTooLarge, InvalidArguments, InvalidHandler
 from ..model.jobs import Parameter
 from ..model.suggestions import did_you_mean
+from . import undecodable_bytes
 
 SAFE_DEPTH = 190
 """A depth of nested arrays and objects that can always be parsed: the validation library stops at 200."""
@@ -56,11 +57,26 @@ class Arguments:
                 raise InvalidArguments(self._kind, repr(name), "must be a string")
         text = self.plain_json(args)
         if text is None:
-            text = self._dump(self.validate(args, from_json=False))
+            text = self._validated_json(args)
         size = len(text) if text.isascii() else len(text.encode())
         if size > limit:
             raise ArgumentsTooLarge(self._kind, size, limit)
         return text
+
+    def _validated_json(self, args: Mapping[str, Any]) -> str:
+        try:
+            hidden = undecodable_bytes.hide_bytes(dict(args))
+        except RecursionError:
+            hidden = args
+        model = self.validate(hidden, from_json=False)
+        text = self._dump(model)
+        if all(hidden.get(name) is args[name] for name in args):
+            return text
+        for name in model.model_fields_set:
+            if not undecodable_bytes.shows_all(_to_json(model, {name}), {name: getattr(model, name)}):
+                problem = "holds bytes that are not UTF-8, which only texts and paths can; pass it as text, or encode it"
+                raise InvalidArguments(self._kind, name.removeprefix("arg_"), problem)
+        return undecodable_bytes.show_escapes(text)
 
     def _dump(self, model: Any) -> str:
         """Return validated arguments as JSON, from which a worker loads the same values again.
@@ -114,13 +130,15 @@ class Arguments:
         plain = self.plain_values(args_json)
         if plain is not None:
             return plain
+        holds_bytes = undecodable_bytes.holds_escapes(args_json)
         try:
-            model = self.validate(args_json, from_json=True)
+            model = self.validate(undecodable_bytes.hide_escapes(args_json) if holds_bytes else args_json, from_json=True)
         except InvalidArguments as error:
             if error.field == "*" and not _is_object(args_json):
                 raise InvalidArguments(self._kind, "*", "is stored as something else than a JSON object") from None
             raise ArgumentsMismatch(self._kind, error.field, error.problem) from None
-        return {name.removeprefix("arg_"): getattr(model, name) for name in type(model).model_fields}
+        values = {name.removeprefix("arg_"): getattr(model, name) for name in type(model).model_fields}
+        return {name: undecodable_bytes.show_bytes(value) for name, value in values.items()} if holds_bytes else values
 
     # -- without the library -----------------------------------------------------------------------
 
@@ -141,12 +159,7 @@ class Arguments:
         if len(values) != len(args):  # some are unknown
             return None
         text = _write(values)
-        if not text.isascii():
-            try:
-                text.encode()
-            except UnicodeEncodeError:  # lone surrogates
-                return None
-        return text
+        return text if text.isascii() else _storable(text)
 
     def plain_values(self, args_json: str) -> dict[str, Any] | None:
         """Return the stored arguments if each has exactly its type and none is missing or unknown; otherwise `None`.
@@ -168,7 +181,7 @@ class Arguments:
                     return None
             elif type(default) not in _IMMUTABLE:  # among them those without a default
                 return None
-        if known != len(values) or "\\u" in args_json:  # a lone surrogate, perhaps, which the library refuses
+        if known != len(values) or ("\\u" in args_json and _storable(_write(values)) is None):
             return None
         return values
 
@@ -233,6 +246,19 @@ class Arguments:
     def describe(self) -> tuple[Parameter, ...]:
         """Return the parameters for a form or a help text."""
         return tuple(_parameter(each, annotation) for each, annotation in self._parameters())
+
+
+def _storable(text: str) -> str | None:
+    """Return JSON as UTF-8 can represent it; `None` if a lone surrogate in it stands for no byte, which the library refuses."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        text = undecodable_bytes.escape_bytes(text)
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            return None
+    return text
 
 
 def _is_object(text: str) -> bool:

@@ -15,7 +15,7 @@ from tests.tui.interactive_shell import InteractiveShell
 from jobdeck import Queue, Registry, job
 from jobdeck_tui.cli import cli
 from jobdeck_tui.commands.shells.answer import SHELLS, answer
-from jobdeck_tui.commands.shells.words import open_quote, quote_for_bash, split, unquote, unquote_fish
+from jobdeck_tui.text.shell_words import open_quote, quote_for_bash, split, unquote, unquote_fish
 
 HOSTILE = (
     "a;touch pwn", "b$(touch pwn)", "c`touch pwn`", 'd"q"', "e'q'", "f\\q\\", "g$HOME", "h  h", "i*", "j?[x]", "k!!", "l~m",

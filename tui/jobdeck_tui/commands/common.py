@@ -121,6 +121,8 @@ class CliContext:
 
         address = DatabaseAddress.parse(self.settings.database)
         if address.file is not None and not address.file.exists():
+            if not address.file.is_absolute():
+                absolute_folder()  # a deleted folder is another problem
             raise CommandError(f"The database {address.shown} does not exist; `jobdeck enqueue` or `jobdeck run` creates it.")
 
     def refuse_if_readonly(self) -> None:

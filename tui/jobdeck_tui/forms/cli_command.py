@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jobdeck import Job, JobdeckError, Kind, Schedule, given_name, handler_kind, mask_arguments_json, mask_value, parse_duration
 
 from ..text.format import span
+from ..text.shell_words import join
 from .options import Option, options_of
 from .values import read_json, takes_text
 
@@ -22,7 +22,7 @@ def new_job_command(kind: Kind, args: Mapping[str, Any], options: Sequence[tuple
     """Return `jobdeck enqueue KIND KEY=VALUE … --queue …`; for a shell command `jobdeck run … -- COMMAND`."""
     flags = flags_of(options)
     run = _run_text(kind.name, args, flags)
-    return run or shlex.join(["jobdeck", "enqueue", kind.name, *pairs_of(kind, args), *flags])
+    return run or join(["jobdeck", "enqueue", kind.name, *pairs_of(kind, args), *flags])
 
 
 def enqueue_command(job: Job) -> str:
@@ -33,7 +33,7 @@ def enqueue_command(job: Job) -> str:
     except JobdeckError:  # the arguments cannot be read: pass their text on unchanged
         args = {}
     run = _run_text(job.kind, args, flags)
-    return run or shlex.join(["jobdeck", "enqueue", job.kind, *flags, "--args", mask_arguments_json(job.kind, job.args_json)])
+    return run or join(["jobdeck", "enqueue", job.kind, *flags, "--args", mask_arguments_json(job.kind, job.args_json)])
 
 
 def add_schedule_command(
@@ -42,7 +42,7 @@ def add_schedule_command(
     """Return `jobdeck schedule add NAME CRON KIND KEY=VALUE … --timezone …`."""
     zone_flags = [] if zone == "UTC" else ["--timezone", zone]
     pairs = pairs_of(kind, args)
-    return shlex.join(["jobdeck", "schedule", "add", name, cron, kind.name, *pairs, *zone_flags, *flags_of(options)])
+    return join(["jobdeck", "schedule", "add", name, cron, kind.name, *pairs, *zone_flags, *flags_of(options)])
 
 
 def schedule_command(schedule: Schedule) -> str:
@@ -53,7 +53,7 @@ def schedule_command(schedule: Schedule) -> str:
     words += ["--max-attempts", str(schedule.max_attempts), "--timeout", span(schedule.timeout or 0)]
     for tag in schedule.tags:
         words += ["--tag", tag]
-    return shlex.join(words)
+    return join(words)
 
 
 def edit_schedule_command(
@@ -70,9 +70,7 @@ def edit_schedule_command(
         words += pairs_of(kind, {name: value for name, value in args.items() if args_before.get(name, _MISSING) != value})
     words += ["--cron", cron] * (cron != before.cron) + ["--timezone", zone] * (zone != before.timezone)
     options_before = options_of(before)
-    return shlex.join(
-        [*words, *flags_of([(each, text) for each, text in options if text.strip() != options_before[each.name]])]
-    )
+    return join([*words, *flags_of([(each, text) for each, text in options if text.strip() != options_before[each.name]])])
 
 
 def pairs_of(kind: Kind, args: Mapping[str, Any]) -> list[str]:
@@ -129,8 +127,8 @@ def _run_text(kind: str, args: Mapping[str, Any], flags: Sequence[str]) -> str |
         # A secret is not shown: `--env NAME` takes the value that the variable has where the command is run.
         words += ["--env", name if mask_value(name, str(value)) != str(value) else f"{name}={value}"]
     if args.get("shell") is True:
-        return shlex.join([*words, "--shell", "--", " ".join(command)])
-    return shlex.join([*words, "--", *command])
+        return join([*words, "--shell", "--", " ".join(command)])
+    return join([*words, "--", *command])
 
 
 def _format_value(value: Any, text: bool) -> str:

@@ -19,6 +19,7 @@ import apsw
 
 from ...model.errors import BackupFailed
 from ..maintenance import Backup, Progress
+from .raw_connection import is_utf8_path
 from .repair import integrity_problems
 
 _STEP = 1024
@@ -50,6 +51,8 @@ def write_backup(
 
 
 def _check_target(source: Path, target: Path, *, force: bool) -> None:
+    if not is_utf8_path(target):
+        raise BackupFailed(target, "SQLite needs a path that is UTF-8")
     if target.is_dir():
         raise BackupFailed(target, "it is a folder; name a file in it")
     if not target.parent.is_dir():

@@ -113,6 +113,15 @@ def _set_up(
     connection.execute("PRAGMA temp_store = MEMORY")
 
 
+def is_utf8_path(path: Path) -> bool:
+    """Return whether SQLite, which takes paths as UTF-8 only, can open the path."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _contains(*values: Any) -> bool:
     """Return whether a text contains the value of a filter, for SQL (see `contains`)."""
     from ...model.case_folding import contains  # imported late: only few filters need it

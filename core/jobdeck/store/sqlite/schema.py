@@ -15,7 +15,7 @@ from ..notifier import SocketNotifier
 from .errors import BUSY_TIMEOUT
 from .file_guard import guarded
 from .file_identity import wait_for_foreign_wal
-from .raw_connection import connect
+from .raw_connection import connect, is_utf8_path
 from .wal import file_size, index_path, wal_path
 
 _MAGIC = b"SQLite format 3\0"
@@ -53,6 +53,8 @@ def check_file(path: Path, where: str) -> None:
     """Refuse a file that cannot hold a queue, before SQLite touches it."""
     if "\0" in where:
         raise StoreRefused(repr(where), "is not a valid file name")
+    if not is_utf8_path(path):
+        raise StoreRefused(where, "cannot be opened: SQLite needs a path that is UTF-8; rename it, or choose another folder")
     if path.name == ":memory:":
         raise StoreRefused(where, "would be lost when the process exits; give the queue a file")
     if path.is_symlink():  # the path has none left that lead anywhere

@@ -18,7 +18,7 @@ import click
 from click.shell_completion import ShellComplete
 
 from ...text.sanitize import pad, safe, width
-from .words import Word, open_quote, quote_for_bash, split, unquote, unquote_fish
+from ...text.shell_words import Word, open_quote, quote_for_bash, split, unquote, unquote_fish
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 UNQUOTED, SINGLE, DOUBLE, ANSI = "", "'", '"', "$'"
@@ -142,6 +144,17 @@ def quote_for_bash(text: str, quote: str = UNQUOTED) -> str:
     """
     quoted = "".join(_quote_sign(sign, quote) for sign in text)
     return quoted + quote[-1] if quote and quoted.endswith(quote[-1]) else quoted
+
+
+def join(words: Iterable[str]) -> str:
+    """Return words as a line for a shell, as `shlex.join` does; bytes that are no UTF-8 survive, too."""
+    return " ".join(_word(word) for word in words)
+
+
+def _word(word: str) -> str:
+    if any("\udc80" <= sign <= "\udcff" for sign in word):
+        return f"$'{quote_for_bash(word, ANSI)}'"
+    return shlex.quote(word)
 
 
 def _quote_sign(sign: str, quote: str) -> str:
