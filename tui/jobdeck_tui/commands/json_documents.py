@@ -82,6 +82,7 @@ def job_document(job: Job) -> Document:
         "batch": job.batch,
         "tags": list(job.tags),
         "progress": job.progress,
+        "progress_message": job.progress_message,
         "result": job.result,
         "error": job.error,
     }
@@ -139,6 +140,7 @@ def full_document(queue: Queue, job: Job) -> Document:
     attempts = queue.attempts(job.id) if job.attempt or job.started_at else []
     shell = job.kind == "shell"
     document = job_document(job) | {"attempts": [attempt_document(attempt, shell=shell) for attempt in attempts]}
+    document["time_left"] = job.time_left(queue.clock.now())
     if queue.settings.ageing:
         from ..text.priority import aged_priority
 
@@ -280,6 +282,7 @@ def running_document(job: Job) -> Document:
         "started_at": iso(job.started_at),
         "lease_until": iso(job.lease_until),
         "progress": job.progress,
+        "progress_message": job.progress_message,
         "cancelling": job.cancelling,
     }
 

@@ -13,6 +13,7 @@ from jobdeck import Attempt, Dependencies, Job, Queue, State
 from ..text.format import COLORS, age, duration, schedule_name
 from ..text.kind_history import RANGE_NAMES, KindHistory, describe_run, describe_total, own_run, read_history
 from ..text.priority import aged_priority
+from ..text.progress import describe_progress
 from ..text.sanitize import safe
 from .common import CliContext, Subcommand
 from .completers import complete_jobs
@@ -97,7 +98,7 @@ def _fields(job: Job, now: float, aged: int | None, dependencies: Dependencies) 
         ("took", _took(job, now)),
         ("worker", safe(job.worker or "")),
         ("lease until", format_time(job.lease_until, now)),
-        ("progress", "" if job.progress is None else f"{job.progress:.0%}"),
+        ("progress", describe_progress(job, now)),
         *_arguments(job),
         ("result", "" if job.result is None else format_json(job.result)),
         ("error", safe(job.error or "", multiline=True)),
