@@ -101,6 +101,8 @@ class InlineResult:
     """Why the job would have failed finally."""
     progress: float | None = None
     """The last progress that the handler reported."""
+    progress_message: str | None = None
+    """The message of that report."""
     log: tuple[tuple[str, str], ...] = ()
     """Level and text of each log entry."""
 
@@ -245,7 +247,7 @@ def _store(store: Store, result: AttemptResult, given: JobContext) -> None:
             store.logs.append([(job.id, job.attempt, *line) for line in lines], MAX_LOG_BYTES)
         progress = given.take_progress()
         if progress is not None and job.lease is not None:
-            store.transitions.report_progress(job.id, job.lease, progress)
+            store.transitions.report_progress(job.id, job.lease, *progress)
         match result:
             case Completed():
                 store.completer.complete([result])
@@ -281,6 +283,7 @@ def _run(job: Job, registry: Registry, clock: Clock, random: Random) -> tuple[At
 
 def _to_record(result: AttemptResult, context: JobContext, error: BaseException | None) -> InlineResult:
     outcome, value, due, reason = Outcome.CANCELLED, None, None, None
+    progress = context.take_progress()
     match result:
         case Completed(result_json=text):
             outcome, value = Outcome.COMPLETED, None if text is None else json.loads(text)
@@ -296,7 +299,8 @@ def _to_record(result: AttemptResult, context: JobContext, error: BaseException 
         error=error,
         retry_in=None if due is None else due - result.finished_at,
         reason=reason,
-        progress=context.take_progress(),
+        progress=None if progress is None else progress[0],
+        progress_message=None if progress is None else progress[1],
         log=tuple(join_pieces(context.drain_log())),
     )
 

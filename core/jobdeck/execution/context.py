@@ -15,11 +15,16 @@ from ..model.errors import Interrupted, Stopped, TimedOut
 from ..model.foreign_errors import text_of, type_name
 from ..model.jobs import Job
 from .log_buffer import LogBuffer, LogEntry
-from .serialization import format_traceback
+from .serialization import format_traceback, replace_surrogates
 
 STOP_GRACE = 5.0
 """Seconds between asking a command to stop (SIGTERM) and killing it (SIGKILL)."""
 
+
+_MESSAGE_CHARACTERS = 200
+
+Progress = tuple[float, str | None]
+"""A fraction from 0 to 1, and a message."""
 
 T = TypeVar("T")
 
@@ -63,7 +68,7 @@ class JobContext:
     _deadline: float | None = None
     _cancelled = _interrupted = _lost = _stop_requested = False
     _grace: float | None = None
-    _progress: float | None = None
+    _progress: Progress | None = None
     _log: LogBuffer | None = None
     _stop: threading.Event | None = None
     _on_stop: Callable[[], None] | None = None
@@ -166,9 +171,15 @@ class JobContext:
             stop.wait(seconds if time_left is None else min(seconds, time_left))
         self.check()
 
-    def progress(self, fraction: float) -> None:
-        """Report the progress of the job, from 0 to 1. Stored about twice a second."""
-        self._progress = min(1.0, max(0.0, float(fraction)))
+    def progress(self, fraction: float, message: str | None = None) -> None:
+        """Report the progress of the job. Stored about twice a second, and when the attempt ends.
+
+        Args:
+            fraction: from 0 to 1; the screens estimate the time left from it.
+            message: what it is doing, such as `frame 3 of 8`; shortened to one line of 200 characters. Without one, that of
+                the last report is removed.
+        """
+        self._progress = min(1.0, max(0.0, float(fraction))), None if message is None else _one_line(message) or None
 
     # -- for the worker ---------------------------------------------------------------------------
 
@@ -213,8 +224,8 @@ class JobContext:
         if call is not None:
             call()
 
-    def take_progress(self) -> float | None:
-        """Remove and return the latest progress reported since the last call."""
+    def take_progress(self) -> Progress | None:
+        """Remove and return the latest progress reported since the last call: the fraction, and the message if there is one."""
         progress, self._progress = self._progress, None
         return progress
 
@@ -340,6 +351,11 @@ def capture_logs() -> None:
     root = logging.root
     if _CAPTURE not in root.handlers:
         root.addHandler(_CAPTURE)
+
+
+def _one_line(message: str) -> str:
+    text = " ".join(replace_surrogates(str(message)[: 4 * _MESSAGE_CHARACTERS]).replace("\0", "\ufffd").split())
+    return text if len(text) <= _MESSAGE_CHARACTERS else text[: _MESSAGE_CHARACTERS - 1] + "…"
 
 
 def _is_on_event_loop() -> bool:

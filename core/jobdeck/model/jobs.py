@@ -116,6 +116,10 @@ class JobEdit:
     tags: tuple[str, ...] | None = None
 
 
+_ESTIMATES_AFTER = 1.0
+"""Seconds that a job must have run before the time left is estimated."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """A job, as it was when it was read."""
@@ -160,9 +164,22 @@ class Job:
     tags: tuple[str, ...] = ()
     progress: float | None = None
     """From 0 to 1, if the handler reports it."""
+    progress_message: str | None = None
+    """What the handler said with its progress, on one line."""
     result_json: str | None = None
     error: str | None = None
     """Type and message of the newest error, on one line."""
+
+    def time_left(self, now: float) -> float | None:
+        """Estimate the seconds until a running job finishes, from the progress that it reported; `None` if it reported none.
+
+        Args:
+            now: seconds since 1970 UTC.
+        """
+        if self.state is not State.RUNNING or not self.progress or self.started_at is None:
+            return None
+        spent = max(0.0, now - self.started_at)
+        return spent / self.progress - spent if spent >= _ESTIMATES_AFTER else None
 
     @property
     def args(self) -> dict[str, Any]:

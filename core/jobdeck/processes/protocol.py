@@ -17,7 +17,7 @@ To the child::
 From the child::
 
     ["ready", [kind, …]]   or   ["refused", sentence]
-    ["results", [[ticket, progress or null, [[at, level, text], …]], …], [result, …], left]
+    ["results", [[ticket, [fraction, message] or null, [[at, level, text], …]], …], [result, …], left]
     ["record", level, logger, text, fields]           a log record; see `job_log.record_fields`
     ["stack", ticket, reply]                          the reply to a stack request
 
@@ -115,6 +115,7 @@ _NOT_SENT = {
     "lease_until",
     "cancelling",
     "progress",
+    "progress_message",
     "result_json",
     "error",
     "reason",

@@ -341,7 +341,7 @@ class ProcessSupervisor:
                             assigned.context.add_log([(at, level, text) for at, level, text in lines])
                             child.has_logged = True
                         if progress is not None:
-                            assigned.context.progress(progress)
+                            assigned.context.progress(*progress)
                 child.may_leave_processes = left
                 group = self._group(child)
                 for row in endings:

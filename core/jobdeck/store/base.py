@@ -147,8 +147,8 @@ class Transitions(Protocol):
         """Renew the leases of the `(id, lease)` pairs for `lease` seconds, all in one statement."""
         ...
 
-    def report_progress(self, job_id: int, lease: int, progress: float) -> bool:
-        """Store the progress of a job (0 to 1); return `False` if the lease is lost."""
+    def report_progress(self, job_id: int, lease: int, progress: float, message: str | None = None) -> bool:
+        """Store the progress of a job (0 to 1), and one line about it; return `False` if the lease is lost."""
         ...
 
     def rescue(self, limit: int = 100) -> list[int]:

@@ -42,6 +42,7 @@ def one_line(text: str, limit: int = 500) -> str:
 _STATE, _LEASE_UNTIL, _CANCELLING = COLUMN_INDEX["state"], COLUMN_INDEX["lease_until"], COLUMN_INDEX["cancelling"]
 _ARGS, _TIMEOUT, _BACKOFF = COLUMN_INDEX["args_json"], COLUMN_INDEX["timeout"], COLUMN_INDEX["backoff_json"]
 _REASON, _TAGS = COLUMN_INDEX["reason"], COLUMN_INDEX["tags"]
+_PROGRESS, _MESSAGE = COLUMN_INDEX["progress"], COLUMN_INDEX["progress_message"]
 _STATES: Mapping[str, State] = {each.value: each for each in State}
 _OUTCOMES: Mapping[str, Outcome] = {each.value: each for each in Outcome}
 _REASONS: Mapping[str, Reason] = {each.value: each for each in Reason}
@@ -152,6 +153,8 @@ def job_reader(skew: float, *, claimed: bool = False) -> Callable[[Row], Job]:
         if values[_REASON] is not None:
             values[_REASON] = word(_REASONS, values[_REASON], "reason")
         values[_TAGS] = parse_tags(values[_TAGS])
+        if values[_MESSAGE] is not None and values[_PROGRESS] is None:
+            values[_MESSAGE] = None  # of an earlier attempt
         made: Any = _MutableJob(*values)
         made.__class__ = Job
         return made  # type: ignore[no-any-return]

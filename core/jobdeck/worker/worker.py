@@ -430,6 +430,9 @@ class Worker:
             finished = [run for result in work.results if (run := self._dispatcher.find(result.job.id))]
             if logs := batch.take(finished):
                 store.logs.append(logs, MAX_LOG_BYTES)
+            for run in finished:
+                if (progress := run.context.take_progress()) is not None:
+                    store.transitions.report_progress(run.job.id, run.lease, *progress)
             late = self._record_results(work.results)
             due = store.queries.next_due_at()
             if work.claims:

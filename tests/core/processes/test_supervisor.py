@@ -119,6 +119,7 @@ def test_logs_prints_tracebacks_and_progress_come_from_a_child(
     talk, progress = queue.enqueue("talk", backoff=(3600, 3600)), queue.enqueue("progress", {"note": str(note)})
     with Worker(queue, threads=1, processes=2):
         wait_until(lambda: queue.get(progress.id).progress == 0.25)
+        assert queue.get(progress.id).progress_message == "a quarter"
         go(note)
         wait_until(lambda: queue.get(talk.id).state is State.RETRYING)
         queue.retry(talk.id)

@@ -13,6 +13,7 @@ import pytest
 from tests.tui.cli_runner import CommandLine, eventually
 
 from jobdeck import Queue, State, Worker
+from jobdeck.store.claim_capacity import ClaimRequest
 from jobdeck_tui.commands.list_jobs import HEADS, row
 from jobdeck_tui.commands.table import layout
 from jobdeck_tui.text.sanitize import width
@@ -218,6 +219,23 @@ def test_wait_returns_when_the_job_finishes(deck: CommandLine) -> None:
         ended.set()
         thread.join()
     assert (job["state"], job["exit_code"]) == ("completed", 0)
+
+
+def test_progress_is_shown_with_the_time_left_and_the_message_of_the_handler(deck: CommandLine) -> None:
+    deck.done("--app", deck.tasks(), "enqueue", "tasks.nap", "seconds=1")
+    with deck.queue() as queue:
+        (claimed,) = queue.store.claimer.claim(ClaimRequest("w:1:a", 1, kinds=["tasks.nap"], queues=(), lease=600))
+        queue.store.transitions.report_progress(claimed.id, claimed.lease or 0, 0.4, f"frame 3 {HOSTILE}")
+        monday = queue.clock.now() - 20
+        with queue.store.transaction() as connection:
+            connection.execute("UPDATE jobdeck_jobs SET started_at = ?", (monday,))
+    (shown,) = deck.json("show", 1)
+    assert (shown["progress"], shown["progress_message"]) == (0.4, f"frame 3 {' '.join(HOSTILE.split())}")
+    assert 30 <= shown["time_left"] < 60
+    assert deck.json("list")[0]["progress_message"] == shown["progress_message"]
+    (line,) = [line for line in deck.done("show", 1).splitlines() if line.startswith("progress")]
+    assert re.fullmatch(r"progress +40% · ~3\ds left · frame 3 \\x1b.*", line)
+    assert re.search(r"40% · ~3\ds left · frame 3 \\x1b", deck.done("list"))
 
 
 def test_run_and_wait_passes_on_output_whole_and_the_streams_apart_and_the_exit_code(deck: CommandLine) -> None:

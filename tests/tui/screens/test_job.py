@@ -92,7 +92,7 @@ def running(still: FrozenQueue) -> int:
     still.busy()
     job = still.queue.enqueue("img.resize", {"path": "uploads/41.jpg", "width": 1280}, priority=1000, timeout=60)
     (claimed,) = still.claim(1)
-    still.store.transitions.report_progress(claimed.id, claimed.lease or 0, 0.4)
+    still.store.transitions.report_progress(claimed.id, claimed.lease or 0, 0.4, "frame 96 of 240")
     begun = still.clock.now()
     told = [
         ("debug", "opening uploads/41.jpg"),

@@ -72,7 +72,7 @@ def crew(still: FrozenQueue) -> dict[str, Job]:
     still.clock.advance(3)
     jobs["mail"] = run(still, HERE, "mail.send_receipt", order_id=70411, to="ann@example.org")
     jobs["told"] = run(still, HERE, "report.daily", day="2025-06-14")
-    still.store.transitions.report_progress(jobs["told"].id, jobs["told"].lease or 0, 0.4)
+    still.store.transitions.report_progress(jobs["told"].id, jobs["told"].lease or 0, 0.4, "section 2 of 5")
     still.clock.advance(2)
     report(still, HERE, 6, up=5400)
     still.clock.advance(1.5)

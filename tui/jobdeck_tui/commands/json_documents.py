@@ -86,6 +86,7 @@ def job_document(job: Job, *, secrets: bool = False) -> Document:
         "batch": job.batch,
         "tags": list(job.tags),
         "progress": job.progress,
+        "progress_message": job.progress_message,
         "result": job.result,
         "error": job.error,
     }
@@ -145,6 +146,7 @@ def full_document(queue: Queue, job: Job, *, secrets: bool = False) -> Document:
     document = job_document(job, secrets=secrets) | {
         "attempts": [attempt_document(attempt, shell=shell) for attempt in attempts]
     }
+    document["time_left"] = job.time_left(queue.clock.now())
     if queue.settings.ageing:
         from ..text.priority import aged_priority
 
@@ -286,6 +288,7 @@ def running_document(job: Job) -> Document:
         "started_at": iso(job.started_at),
         "lease_until": iso(job.lease_until),
         "progress": job.progress,
+        "progress_message": job.progress_message,
         "cancelling": job.cancelling,
     }
 

@@ -10,6 +10,7 @@ from jobdeck import Job, Queue, State, handler_kind
 
 from ..text.arguments import shown_arguments
 from ..text.format import COLORS, age, duration, newest_error
+from ..text.progress import describe_progress
 from .common import CliContext, Subcommand
 from .completers import complete_filter
 from .json_documents import args_of, full_document
@@ -142,7 +143,7 @@ def _details(job: Job, now: float) -> tuple[str, str | None]:
     if job.state is State.SCHEDULED:
         text = f"due in {age(job.scheduled_at - now)} · {text}"
     elif job.state is State.RUNNING and job.progress is not None:
-        text = f"{job.progress:.0%} · {text}"
+        text = f"{describe_progress(job, now)} · {text}"
     return text, None
 
 

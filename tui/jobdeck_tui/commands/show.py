@@ -14,6 +14,7 @@ from ..text.arguments import carried_text
 from ..text.format import COLORS, age, describe_reason, duration, newest_error, schedule_name
 from ..text.kind_history import RANGE_NAMES, KindHistory, describe_run, describe_total, own_run, read_history
 from ..text.priority import aged_priority
+from ..text.progress import describe_progress
 from ..text.sanitize import safe
 from .common import CliContext, Subcommand
 from .completers import complete_jobs
@@ -105,7 +106,7 @@ def _fields(job: Job, now: float, aged: int | None, dependencies: Dependencies, 
         ("took", _took(job, now)),
         ("worker", safe(job.worker or "")),
         ("lease until", format_time(job.lease_until, now)),
-        ("progress", "" if job.progress is None else f"{job.progress:.0%}"),
+        ("progress", describe_progress(job, now)),
         *_arguments(job, secrets=secrets),
         ("result", "" if job.result is None else format_json(job.result)),
         ("error" if newest_error(job) else "earlier error", safe(job.error or "", multiline=True)),

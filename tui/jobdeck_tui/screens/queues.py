@@ -17,12 +17,13 @@ from ..feed.messages import DashboardSnapshot
 from ..feed.queries.queues import DepthHistory, QueuesQuery, change_limits
 from ..text.format import age, forecast_text, limits_text, number, queue_filter, rough_rate, share_text
 from ..text.limits import EXAMPLE, format_limits, limits_problem, read_limits
+from ..text.progress import bar
 from ..text.sanitize import safe
 from ..widgets.base.text_view import TextView
 from ..widgets.charts.dashboard_charts import IN_ROWS, sparkline
 from ..widgets.charts.queue_chart import QueueChart, done_rates
 from ..widgets.details.job_details import StyledLine
-from ..widgets.details.queue_details import OUTLOOK_MEANING, bar, facts
+from ..widgets.details.queue_details import OUTLOOK_MEANING, facts
 from ..widgets.forms.line_editor import LineEditor
 from ..widgets.table.keyed_table import KeyedTable, Row, TableColumn
 from .view_screen import ViewScreen

@@ -9,6 +9,7 @@ from jobdeck import Job, LogLine, Outcome, State
 
 from ...text.arguments import shown_json
 from ...text.format import age, duration, span
+from ...text.progress import bar, describe_progress
 from ...text.sanitize import safe
 from ..base.json_lines import as_json
 from ..base.styled_text import StyledLine, cut, newest_lines
@@ -75,9 +76,8 @@ def job_facts(job: Job, now: float, aged: int | None = None) -> list[StyledLine]
     if job.tags:
         facts.append(_fact("tags", safe(" ".join(job.tags))))
     if job.progress is not None:
-        done = round(job.progress * 20)
         facts.append(
-            [("progress".ljust(10), "quiet"), ("━" * done + "╌" * (20 - done), "accent"), (f" {job.progress:.0%}", "")]
+            [("progress".ljust(10), "quiet"), (bar(job.progress, 20), "accent"), (f" {describe_progress(job, now)}", "")]
         )
     return facts
 

@@ -10,12 +10,12 @@ from jobdeck import Job, StuckJob, WorkerInfo
 from ...feed.messages import LocalWorker
 from ...text.arguments import shown_json
 from ...text.format import age, busy_text, duration, number, share_text, span
+from ...text.progress import bar, describe_progress, format_message, format_time_left
 from ...text.sanitize import safe
 from ...text.worker_slots import Process
 from ..table.cells import arguments, kind_or_command
 from ..table.keyed_table import Row
 from .job_details import StyledLine, as_json, format_clock_time
-from .queue_details import bar
 
 SLOW = 10.0
 """The run time in seconds after which a job is highlighted."""
@@ -151,6 +151,7 @@ def _job_detail(process: Process, job: Job, remaining: float, scene: RowContext)
         text = [("cancelling: not yet delivered" if scene.wide else "cancelling", "warning"), (" · ", "quiet")]
     elif job.progress is not None:
         text = [(bar(job.progress, 10 if scene.wide else 5), "accent"), (f" {job.progress:4.0%}  ", "")]
+        text += [(f"{part} · ", "quiet") for part in (format_time_left(job, scene.at), format_message(job)) if part]
     elif remaining <= 0:
         text = [
             ("its lease has expired: it will be rescued" if scene.long else "its lease has expired", "error"),
@@ -267,7 +268,9 @@ def job_facts(process: Process, job: Job, at: float, lease: float) -> list[Style
     elif job.timeout:
         lines.append(_fact("timeout", f"{span(job.timeout)}; {duration(max(0.0, job.timeout - ran))} left"))
     if job.progress is not None:
-        lines.append([("progress".ljust(_HEAD), "quiet"), (bar(job.progress, 20), "accent"), (f" {job.progress:.0%}", "")])
+        lines.append(
+            [("progress".ljust(_HEAD), "quiet"), (bar(job.progress, 20), "accent"), (f" {describe_progress(job, at)}", "")]
+        )
     return [*lines, [("arguments", "quiet")], *as_json(shown_json(job.kind, job.args_json))]
 
 

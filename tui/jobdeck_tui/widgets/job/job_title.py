@@ -8,13 +8,17 @@ from jobdeck import Job, Outcome, State
 
 from ...feed.messages import Detail
 from ...text.format import GLYPHS, duration, newest_error, span, state_and_reason
-from ...text.sanitize import safe
+from ...text.progress import format_message
+from ...text.sanitize import clip, safe, width
 from ..base.panel import LineWidget
 from ..base.strips import Piece, width_of
 from ..base.styled_text import cut
 
-_BAR = 24
-"""The width of a progress bar in cells."""
+_BAR, _SHORT_BAR = 24, 10
+"""The width of a progress bar in cells, and beside a message on a narrow screen."""
+_WIDE = 110
+_MESSAGE, _MESSAGE_NEEDS = 24, 6
+"""The cells kept free for a message of the handler, and the fewest that it is shown in."""
 
 
 class JobTitle(LineWidget):
@@ -65,10 +69,12 @@ class JobTitle(LineWidget):
         quiet = self.style("quiet")
         if job.state is State.RUNNING:
             bar = self._progress(job)
-            text, *more = self._describe_run(job, detail.at)
-            for part in more:  # as many as fit
-                if width_of(bar) + len(text + part) <= self.size.width:
-                    text += part
+            said = format_message(job) if bar else ""
+            room = self.size.width - width_of(bar) - (min(_MESSAGE, width(said)) + 2 if said else 0)
+            text = self._describe_run(job, detail.at, room)
+            if said:
+                room = self.size.width - width_of(bar) - len(text) - 2
+                bar = [*bar, (f" {clip(said, room)} ", self.style("strong")), ("·", quiet)] if room >= _MESSAGE_NEEDS else bar
             return [*bar, (text, quiet)]
         if error := newest_error(job):
             return [(" " + cut(error, 400, multiline=False), self.style("error"))]
@@ -87,22 +93,29 @@ class JobTitle(LineWidget):
     def _progress(self, job: Job) -> Sequence[Piece]:
         if job.progress is None:
             return []
-        done = round(job.progress * _BAR)
+        cells = _BAR if self.size.width >= _WIDE or not job.progress_message else _SHORT_BAR
+        done = round(job.progress * cells)
         return [
             (" " + "━" * done, self.style("accent")),
-            ("━" * (_BAR - done), self.style("line")),
+            ("━" * (cells - done), self.style("line")),
             (f" {job.progress:.0%} ", self.style("strong")),
         ]
 
-    def _describe_run(self, job: Job, now: float) -> list[str]:
+    def _describe_run(self, job: Job, now: float, room: int) -> str:
         if job.cancelling:
-            return [" cancelling: its code has not stopped yet"]
-        spent = max(0.0, now - (job.started_at or now))
-        most = f" of at most {span(job.timeout)}" if job.timeout else ""
-        parts = [f" running for {duration(spent)}{most}"]
-        if job.progress and spent > 1:
-            parts.append(f" · about {duration(spent / job.progress - spent)} left")
-        return [*parts, " · x cancels it"]
+            return " cancelling: its code has not stopped yet"
+        remaining = job.time_left(now)
+        parts = {
+            "spent": f" running for {duration(max(0.0, now - (job.started_at or now)))}",
+            "most": f" of at most {span(job.timeout)}" if job.timeout else "",
+            "left": "" if remaining is None else f" · about {duration(remaining)} left",
+            "key": " · x cancels it",
+        }
+        kept = ["spent"]
+        for name in ("left", "most", "key"):
+            if sum(len(parts[each]) for each in (*kept, name)) <= room:
+                kept.append(name)
+        return "".join(part for name, part in parts.items() if name in kept)
 
 
 def _how_cancelled(job: Job, detail: Detail) -> str:

@@ -10,6 +10,7 @@ from jobdeck import Job, State, command_line, handler_kind
 
 from ...text.arguments import shown_arguments
 from ...text.format import duration
+from ...text.progress import bar, format_message, format_time_left
 from ...text.sanitize import safe
 
 
@@ -63,12 +64,11 @@ def format_time(at: float | None, now: Now) -> str:
     return then.strftime("%m-%d %H:%M" if then.year == today.year else "%Y-%m-%d")
 
 
-def progress(job: Job) -> str:
-    """Return the reported progress."""
+def progress(job: Job, now: Now) -> str:
+    """Return the reported progress, with the time left of a running job."""
     if job.progress is None:
         return "—"
-    done = round(job.progress * 6)
-    return f"{'━' * done}{'╌' * (6 - done)} {job.progress:4.0%}"
+    return f"{bar(job.progress, 6)} {job.progress:4.0%} {format_time_left(job, now.at)}".rstrip()
 
 
 def detail(job: Job, now: Now) -> list[tuple[str, str]]:
@@ -76,9 +76,9 @@ def detail(job: Job, now: Now) -> list[tuple[str, str]]:
     due = job.scheduled_at - now.at
     match job.state:
         case State.RUNNING if job.progress is not None:
-            done = round(job.progress * 10)
-            bar = "━" * done + "╌" * (10 - done)
-            return [(bar, "accent"), (f" {job.progress:4.0%}  ", ""), (arguments(job), "quiet")]
+            said = [(f"{format_message(job)} · ", "")] if job.progress_message else []
+            rest = [(f"{text} · ", "quiet") for text in [format_time_left(job, now.at)] if text]
+            return [(bar(job.progress, 10), "accent"), (f" {job.progress:4.0%}  ", ""), *rest, *said, (arguments(job), "quiet")]
         case State.FAILED:
             return [(error_text(job), "error"), (" · " + arguments(job), "quiet")]
         case State.RETRYING:
