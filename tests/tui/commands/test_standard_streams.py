@@ -105,7 +105,7 @@ def test_no_command_prints_a_traceback_or_blames_itself(deck: CommandLine, name:
     assert "bug in jobdeck" not in errors
     if way == ">&-":
         plain = jobdeck(deck, f"{name} {ARGUMENTS.get(name, '')}", "")
-        assert (code, errors) == plain or name in ("delete", "cancel", "resume", "backup")
+        assert (code, errors) == plain or name in ("delete", "cancel", "retry")  # not twice
 
 
 @pytest.mark.soak
@@ -116,7 +116,7 @@ def test_a_worker_without_streams_runs_jobs(deck: CommandLine, way: str) -> None
         ["bash", "-c", f'exec "$@" --db jobs.db --app app.py worker {way}', "bash", *command()], cwd=deck.folder
     )
     try:
-        assert jobdeck(deck, "wait 1 --timeout 30s", "") == (0, "")
+        assert jobdeck(deck, "wait 1 --timeout 60s", "")[0] == 0
     finally:
         worker.terminate()
         assert worker.wait(20) == 0
