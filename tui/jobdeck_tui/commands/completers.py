@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _SHOWN = 50
 _TERMS = (
-    "state:", "queue:", "kind:", "tag:", "args.", "error:", "exception:", "place:", "reason:", "age<", "run>", "wait>",
+    "state:", "queue:", "kind:", "name:", "tag:", "args.", "error:", "exception:", "place:", "reason:", "age<", "run>", "wait>",
     "priority>", "attempt>", "crashes>", "batch:", "unique:", "worker:",
 )  # fmt: skip
 

@@ -95,16 +95,15 @@ def run_command(
         args["shell"] = True
     if env:
         args["env"] = _variables(env)
+    if not each and (null or batch is not None):
+        raise click.UsageError(f"{'-0' if null else '--batch'} requires --each")
+    args["base_env"] = carried_environment(os.environ, minimal=clean_env)
     if each:
         from ..text.placeholders import has_placeholder
         from .run_each import EachOptions, run_each
 
         if cwd is not None and has_placeholder(cwd):
             args["cwd"] = cwd
-    elif null or batch is not None:
-        raise click.UsageError(f"{'-0' if null else '--batch'} requires --each")
-    args["base_env"] = carried_environment(os.environ, minimal=clean_env)
-    if each:
         return run_each(front, command, args, chosen, EachOptions(b"\0" if null else b"\n", batch, wait))
     with front.open(changes=True) as queue:
         try:
