@@ -218,12 +218,20 @@ class Queue:
         jobs = self.store.enqueuer.enqueue(made)
         return range(jobs[0].id, jobs[-1].id + 1)
 
-    def enqueue_batch(self, jobs: Iterable[NewJob], *, name: str = "") -> Batch:
+    def enqueue_batch(self, jobs: Iterable[NewJob], *, name: str = "", into: int | None = None) -> Batch:
         """Enqueue checked jobs in one commit, as a batch with one outcome to wait for. Raises as `enqueue` does.
 
         If a unique key is taken, the job that holds it does not become a part of the batch.
+
+        Args:
+            jobs: the jobs.
+            name: the name of the batch.
+            into: the id of a batch that the jobs are added to, instead of a new one. It may have finished before.
+
+        Raises:
+            BatchNotFound: the batch `into` does not exist.
         """
-        return self.store.enqueuer.enqueue_batch(check_batch_name(name), list(jobs))
+        return self.store.enqueuer.enqueue_batch(check_batch_name(name), list(jobs), into)
 
     def enqueue_in(
         self, connection: Any, kind: str | Handler, args: Mapping[str, Any] | None = None, /, **options: Unpack[JobOptions]

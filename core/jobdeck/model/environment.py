@@ -115,7 +115,9 @@ def masked_variable(args: Any) -> str | None:
     for name in ENVIRONMENTS:
         found = args.get(name) if isinstance(args, Mapping) else None
         for each, value in found.items() if isinstance(found, Mapping) else ():
-            if isinstance(value, str) and ((value == MASK and is_secret(str(each))) or _MASKED.search(value)):
+            if not isinstance(value, str) or MASK not in value:
+                continue
+            if (value == MASK and is_secret(str(each))) or _MASKED.search(value):
                 return str(each)
     return None
 

@@ -79,8 +79,12 @@ class Enqueuer(Protocol):
         """Enqueue one job like `pattern` for each of `args` (JSON objects), in one commit, and return their ids."""
         ...
 
-    def enqueue_batch(self, name: str, jobs: Sequence[NewJob]) -> Batch:
-        """Enqueue the jobs as a batch, in one commit. Raises as `enqueue` does."""
+    def enqueue_batch(self, name: str, jobs: Sequence[NewJob], into: int | None = None) -> Batch:
+        """Enqueue the jobs as a batch, or into an existing one, in one commit. Raises as `enqueue` does.
+
+        Raises:
+            BatchNotFound: the batch to enqueue into does not exist.
+        """
         ...
 
     def enqueue_in(self, connection: object, jobs: Sequence[NewJob]) -> list[Job]:

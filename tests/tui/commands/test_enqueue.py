@@ -271,3 +271,8 @@ def test_an_environment_that_is_too_large_is_refused_with_the_way_out(
     )
     deck.done("run", "--clean-env", "--", "true")
     assert deck("run", "--env", "NO_SUCH_ONE", "--", "true").exit_code == 2
+
+
+def test_a_command_without_dashes_before_it_keeps_its_own_options(deck: CommandLine) -> None:
+    deck.done("run", "gzip", "-9", "big.log", "-x")
+    assert deck.json("list")[0]["args"]["command"] == ["gzip", "-9", "big.log", "-x"]

@@ -283,7 +283,7 @@ class Subcommand(click.Command):
         # -3 and -tag:slow are arguments, not options: a leading blank hides them from click's option parser, and
         # each reader strips it. Everything after -- is a command and stays as it is.
         end = args.index("--") if "--" in args else len(args)
-        if ctx.allow_interspersed_args:
+        if ctx.allow_interspersed_args:  # otherwise the words after the first argument are a command, too
             args = [f" {word}" if _NEGATIVE.match(word) else word for word in args[:end]] + args[end:]
         return super().parse_args(ctx, args)
 

@@ -30,7 +30,9 @@ Examples:
   jobdeck run --clean-env --env API_TOKEN -- ./deploy.sh      only a few variables, and this one
   jobdeck run --unique backup --expires 1h -- ./backup.sh
   id=$(jobdeck run -- make); jobdeck run --after "$id" -- make install
-  for f in *.log; do jobdeck run -- gzip "$f"; done
+  ls *.log | jobdeck run --each -- gzip -9f {}
+  find . -name '*.png' -print0 | jobdeck run -0 --each --shell 'convert {} {.}.webp'
+  id=$(ls *.log | jobdeck run --each --batch logs -- gzip); jobdeck batch "$id" --wait
   jobdeck run --wait -- make test      follow the output and exit with its exit code
 """,
 )
@@ -47,6 +49,11 @@ Examples:
     help="Set an environment variable, or carry that of the caller; repeatable.",
 )
 @click.option("--clean-env", is_flag=True, help="Carry only HOME, LANG, LOGNAME, PATH, SHELL, TZ and USER.")
+@click.option(
+    "--each", is_flag=True, help="Enqueue the command for each line of standard input: {} {.} {/} {//} {/.} stand for it."
+)
+@click.option("-0", "--null", is_flag=True, help="With --each, lines end in NUL, as those of find -print0.")
+@click.option("--batch", metavar="NAME", help="With --each, group the jobs into a batch with this name.")
 @click.option("--wait", is_flag=True, help="Follow the output and exit with the command's exit code.")
 @job_options
 @click.pass_obj
@@ -58,6 +65,9 @@ def run_command(
     cwd: str | None,
     env: Sequence[str],
     clean_env: bool,
+    each: bool,
+    null: bool,
+    batch: str | None,
     wait: bool,
     **options: Any,
 ) -> int:
@@ -70,6 +80,12 @@ def run_command(
     becomes the job's log; --wait keeps standard output and standard error apart.
 
     If another job holds the --unique key, nothing is enqueued and the id of that job is printed.
+
+    With --each, placeholders stand for a line as in GNU parallel: {} the line, {.} without its extension, {/} without its
+    folder, {//} its folder, {/.} without both, {#} its number. Without any, the line is added at the end. --shell quotes the
+    values. Placeholders also work in --cwd and --unique. Empty lines are skipped. Jobs are enqueued as lines arrive, up to
+    1,000 in one transaction. With --wait, the output of each command is printed when it has finished, and the exit
+    code is 0 if all have completed, otherwise 1.
     """
     from .enqueue import enqueue_and_classify, print_enqueued
 
@@ -82,7 +98,16 @@ def run_command(
         args["shell"] = True
     if env:
         args["env"] = _variables(env)
+    if not each and (null or batch is not None):
+        raise click.UsageError(f"{'-0' if null else '--batch'} requires --each")
     args["base_env"] = carried_environment(os.environ, minimal=clean_env)
+    if each:
+        from ..text.placeholders import has_placeholder
+        from .run_each import EachOptions, run_each
+
+        if cwd is not None and has_placeholder(cwd):
+            args["cwd"] = cwd
+        return run_each(front, command, args, chosen, EachOptions(b"\0" if null else b"\n", batch, wait))
     with front.open(changes=True) as queue:
         try:
             draft = queue.new_job("shell", args, **chosen)

@@ -9,12 +9,12 @@ from itertools import count
 import apsw
 
 from ...clock import Clock
-from ...model.errors import JobNotFound, RowRefused, StoreError, StoreFailed, UniqueKeyConflict
+from ...model.errors import BatchNotFound, JobNotFound, RowRefused, StoreError, StoreFailed, UniqueKeyConflict
 from ...model.jobs import Batch, Job, NewJob, OnConflict
 from ...model.kind_names import handler_kind
 from ...model.states import State
 from ..counters import CounterDeltas
-from ..new_job import encode_tags, initial_state, new_job_record, unique_states_mask
+from ..new_job import batch_total, encode_tags, initial_state, new_job_record, unique_states_mask
 from ..notifier import SocketNotifier
 from ..queries.job_details import read_batch
 from .caller_transaction import caller_connection
@@ -203,23 +203,21 @@ class Enqueuer:
         counters.count_transition(holder.queue, new.kind, None, state)
         return holder
 
-    def enqueue_batch(self, name: str, jobs: Sequence[NewJob]) -> Batch:
+    def enqueue_batch(self, name: str, jobs: Sequence[NewJob], into: int | None = None) -> Batch:
         """See `base.Enqueuer.enqueue_batch`."""
         with self._connections.write_transaction() as connection:
-            connection.execute(
-                "INSERT INTO jobdeck_batches (name, total, created_at) VALUES (?, 0, ?)", (name, self._clock.now())
-            )
-            batch = connection.last_insert_rowid()
+            if into is None:
+                connection.execute(
+                    "INSERT INTO jobdeck_batches (name, total, created_at) VALUES (?, 0, ?)", (name, self._clock.now())
+                )
+            batch = connection.last_insert_rowid() if into is None else into
             self._insert_all(connection, jobs, batch)
-            # If a unique key was taken, the job that holds it is not part of the batch.
-            connection.execute(
-                "UPDATE jobdeck_batches SET total = (SELECT count(*) FROM jobdeck_jobs WHERE batch = ?1) WHERE id = ?1",
-                (batch,),
-            )
+            connection.execute(f"UPDATE jobdeck_batches SET total = {batch_total(jobs)} WHERE id = ?1", (batch,))
             found = read_batch(connection, batch)
+            if found is None:
+                raise BatchNotFound(batch)
         if jobs:
             self._connections.after_commit(self._notify)
-        assert found is not None
         return found
 
 
