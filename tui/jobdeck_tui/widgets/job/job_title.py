@@ -25,6 +25,8 @@ class JobTitle(LineWidget):
         self._job_id = job_id
         self._detail: Detail | None = None
         self._missing = False
+        self.readonly = False
+        """Whether keys that change the job have no effect; they are not hinted then."""
 
     def switch_to(self, job_id: int) -> None:
         """Show another job, whose details are not known yet."""
@@ -42,7 +44,7 @@ class JobTitle(LineWidget):
         quiet, strong = self.style("quiet"), self.style("strong")
         job = self._detail.job if self._detail is not None else None
         if y == 1 and self._missing:
-            return [(" This job was deleted or pruned · z restores a job you deleted", self.style("warning"))]
+            return [(" This job was deleted or pruned" + self._hint("z restores a job you deleted"), self.style("warning"))]
         if self._detail is None or job is None:
             return [(f" job {self._job_id}", strong)] if y == 0 else []
         if y == 1:
@@ -79,10 +81,13 @@ class JobTitle(LineWidget):
             return []
         took = ""
         if job.state is State.COMPLETED and job.started_at is not None and job.finished_at is not None:
-            took = f"done in {duration(max(0.0, job.finished_at - job.started_at))} · "
-        if job.state is State.CANCELLED and (cancelled := _how_cancelled(job, detail)):
-            took = f"{cancelled} · "
-        return [(f" {took}r retries it", quiet)]
+            took = f"done in {duration(max(0.0, job.finished_at - job.started_at))}"
+        if job.state is State.CANCELLED:
+            took = _how_cancelled(job, detail)
+        return [(f" {took}{self._hint('r retries it')}" if took else self._hint("r retries it").removeprefix(" ·"), quiet)]
+
+    def _hint(self, text: str) -> str:
+        return "" if self.readonly else f" · {text}"
 
     def _progress(self, job: Job) -> Sequence[Piece]:
         if job.progress is None:
@@ -102,7 +107,7 @@ class JobTitle(LineWidget):
         parts = [f" running for {duration(spent)}{most}"]
         if job.progress and spent > 1:
             parts.append(f" · about {duration(spent / job.progress - spent)} left")
-        return [*parts, " · x cancels it"]
+        return [*parts, self._hint("x cancels it")]
 
 
 def _how_cancelled(job: Job, detail: Detail) -> str:
