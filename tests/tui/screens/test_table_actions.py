@@ -181,8 +181,10 @@ def test_a_copied_command_line_enqueues_the_same_job_again(tmp_path: Path) -> No
 
 def test_pausing_twice_quickly_resumes(few: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
+        said: list[str] = []
+        pilot.app.notify_user = lambda text, **_: said.append(text)  # type: ignore[attr-defined]
         await pilot.press("j", "p", "p", "p", "p")
-        await wait_for(pilot, lambda: len([each for each in toasts(pilot) if "img" in each]) == 4)
+        await wait_for(pilot, lambda: len([each for each in said if "img" in each]) == 4)
         assert not any(queue.paused for queue in few.queue.queues())
 
     play(few.app(), scene)
