@@ -55,6 +55,8 @@ class JobTitle(LineWidget):
             (f"  {job.id}", quiet),
             (f"  {safe(job.kind)}", strong),
         ]
+        if self.readonly:
+            left.append(("  read-only", self.style("warning")))
         attempt = f"attempt {job.attempt}/{job.max_attempts} "
         for text in (f"{safe(job.queue)} · priority {job.priority} · {attempt}", attempt):
             right: list[Piece] = [(text, quiet)]
