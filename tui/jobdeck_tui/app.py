@@ -21,7 +21,7 @@ from textual.screen import ModalScreen, Screen
 
 from jobdeck import SWITCH_INTERVAL, Job, Overview, Schedule, default_in_forks, handler_kind
 
-from .app_base import CockpitBase
+from .app_base import CockpitBase, changes_queue, is_refused
 from .feed.connection_status import ConnectionMonitor
 from .feed.feed import Feed, Post
 from .feed.messages import (
@@ -305,10 +305,10 @@ class Cockpit(CockpitBase):
         """Allow `recreate` only if the database is missing."""
         return self._connection.lost if action == "recreate" else super().check_action(action, parameters)
 
+    @changes_queue
     def action_recreate(self) -> None:
         """Create a new, empty database in place of the missing one."""
-        if not self.refuse_readonly():
-            self.feed.recreate()
+        self.feed.recreate()
 
     # -- the program's own log -------------------------------------------------------------------
 
@@ -519,6 +519,8 @@ class Cockpit(CockpitBase):
         for active in screen.active_bindings.values():
             binding = active.binding
             if not binding.description or binding.system or binding.action in seen or binding.action in _NO_COMMANDS:
+                continue
+            if is_refused(active.node, binding.action):
                 continue
             seen.add(binding.action)
             title = binding.description[:1].upper() + binding.description[1:]

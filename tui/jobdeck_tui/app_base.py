@@ -11,9 +11,11 @@ import os
 import sys
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from textual.app import App, SystemCommand
+from textual.dom import DOMNode
 from textual.filter import LineFilter, Monochrome, NoColor
 from textual.notifications import Notify
 
@@ -27,6 +29,8 @@ from .text.ascii import to_ascii
 from .text.sanitize import safe
 from .theme import FALLBACKS, MONO, SCHEMES
 
+_P = ParamSpec("_P")
+_Node = TypeVar("_Node", bound=DOMNode)
 DEFAULT = "dark"
 MOST_TOASTS = 3
 """The maximum number of toasts shown at once: more would cover a dialog."""
@@ -296,3 +300,28 @@ def cockpit_of(app: App[Any]) -> CockpitBase:
     """Return the running app as the type that screens may use."""
     assert isinstance(app, CockpitBase)
     return app
+
+
+def changes_queue(action: Callable[Concatenate[_Node, _P], None]) -> Callable[Concatenate[_Node, _P], None]:
+    """Mark an action that changes the queue: a read-only cockpit refuses it, and neither hints nor lists its key."""
+
+    @wraps(action)
+    def guarded(node: _Node, /, *args: _P.args, **more: _P.kwargs) -> None:
+        if not cockpit_of(node.app).refuse_readonly():
+            action(node, *args, **more)
+
+    setattr(guarded, _CHANGES, True)
+    return guarded
+
+
+_CHANGES = "changes_queue"
+
+
+def is_refused(node: DOMNode, action: str) -> bool:
+    """Return whether the cockpit is read-only and the action of a binding of this node would change the queue."""
+    app = node.app
+    if not (isinstance(app, CockpitBase) and app.readonly):
+        return False
+    name = action.partition("(")[0]
+    owner = app if name.startswith("app.") else node.screen if name.startswith("screen.") else node
+    return hasattr(getattr(owner, f"action_{name.rpartition('.')[2]}", None), _CHANGES)

@@ -11,7 +11,7 @@ from pathlib import Path
 from jobdeck import SWITCH_INTERVAL, Queue, Settings
 
 from .launch_options import LaunchOptions
-from .preferences import Preferences, config_file
+from .preferences import OF_TERMINAL, Preferences, config_file
 from .terminal.last_resort import LastResort
 from .terminal.malloc import return_large_blocks
 from .terminal.splash import show_splash
@@ -28,7 +28,7 @@ def run_cockpit(settings: Settings, wish: LaunchOptions) -> int:
     # Keeps keys responsive while CPU-bound handlers run: threads give up the GIL every half millisecond.
     sys.setswitchinterval(SWITCH_INTERVAL)
     return_large_blocks()
-    remembered = Preferences(config_file("cockpit.json"))
+    remembered = Preferences(config_file("cockpit.json"), lasting=OF_TERMINAL if wish.demo else None)
     last_resort = LastResort()
     try:
         with _queue(settings, wish) as (queue, where), _splash(queue, where, wish, remembered):

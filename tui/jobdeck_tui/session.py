@@ -56,7 +56,7 @@ def run(
             make_feed,
             where=where,
             grace=settings.shutdown_grace,
-            readonly=readonly,
+            readonly=wish.readonly,
             look_back=120.0 if wish.demo else 600.0,
             remembered=remembered,
             scheme=wish.scheme or theme_from_environment(os.environ),

@@ -13,6 +13,7 @@ from textual.widget import Widget
 
 from jobdeck import ErrorGroup
 
+from ..app_base import changes_queue
 from ..feed.queries.errors import ErrorsData, ErrorsQuery, GroupKey, Sample, failed_ids, key_of, read_sample
 from ..text.format import age, group_filter, number, short_location
 from ..text.sanitize import safe
@@ -160,7 +161,7 @@ class ErrorsScreen(ViewScreen):
             return
         group = self.sample.group
         view.set_title(f"{safe(group.error_type)} in {safe(group.kind)}")
-        view.show(sample_lines(self.sample, self.seen.at, whole=self._shows_whole))
+        view.show(sample_lines(self.sample, self.seen.at, whole=self._shows_whole, readonly=self.cockpit.readonly))
 
     @property
     def _shows_whole(self) -> bool:
@@ -193,9 +194,10 @@ class ErrorsScreen(ViewScreen):
         if (group := self._selected()) is not None:
             self.cockpit.show_jobs(group_filter(group))
 
+    @changes_queue
     def action_retry(self) -> None:
         """Retry the failed jobs of the group."""
-        if self.cockpit.refuse_readonly() or (group := self._selected()) is None:
+        if (group := self._selected()) is None:
             return
         self.cockpit.feed.query(lambda queue: failed_ids(queue, group), lambda ids: self._retry(group, ids))
 

@@ -15,7 +15,7 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
-from ..app_base import CockpitBase, to_terminal_text
+from ..app_base import CockpitBase, is_refused, to_terminal_text
 from ..keymap import with_user_keys
 from ..widgets.base.text_input import TextInput
 from ..widgets.chrome.key_hints import KeyHints, format_keys
@@ -154,7 +154,7 @@ def _group(name: str, node: DOMNode) -> Group:
     for declared in _bindings(node):
         binding = with_user_keys(keymap, declared)
         text = binding.tooltip or binding.description
-        if text:
+        if text and not is_refused(node, binding.action):
             rows[format_keys(binding, all_of_them=True)] = text[:1].lower() + text[1:]
     return name, list(rows.items())
 

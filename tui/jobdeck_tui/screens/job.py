@@ -72,7 +72,9 @@ class JobScreen(JobActions):
         """Whether the screen has shown another job before; if so, the open panel stays open."""
 
     def compose(self) -> ComposeResult:
-        yield JobTitle(self.job_id)
+        title = JobTitle(self.job_id)
+        title.readonly = self.cockpit.readonly
+        yield title
         yield NumberedTabs([(str(digit), name) for digit, name in enumerate(PANELS, 1)], self._open, id="job-tabs")
         with Horizontal(id="job-panels"):
             with Vertical(id="job-left"):

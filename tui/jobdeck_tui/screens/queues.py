@@ -13,6 +13,7 @@ from textual.widget import Widget
 
 from jobdeck import Forecast, QueueStats, State, Trend, forecast
 
+from ..app_base import changes_queue
 from ..feed.messages import DashboardSnapshot
 from ..feed.queries.queues import DepthHistory, QueuesQuery, change_limits
 from ..text.format import age, forecast_text, limits_text, number, queue_filter, rough_rate, share_text
@@ -204,19 +205,21 @@ class QueuesScreen(ViewScreen):
         self.cockpit.preferences.put(_SORT, "-" * descending + sort)
         self._draw()
 
+    @changes_queue
     def action_pause(self) -> None:
         """Pause or resume the selected queue."""
-        if not self.cockpit.refuse_readonly() and (stats := self._selected) is not None:
+        if (stats := self._selected) is not None:
             self.cockpit.feed.toggle(stats.info.name)
 
+    @changes_queue
     def action_pause_all(self) -> None:
         """Pause all queues, or resume all if all are paused."""
-        if not self.cockpit.refuse_readonly():
-            self.cockpit.feed.toggle_all()
+        self.cockpit.feed.toggle_all()
 
+    @changes_queue
     def action_limit(self) -> None:
         """Edit the limits of the selected queue in a line below the table."""
-        if self.cockpit.refuse_readonly() or (stats := self._selected) is None:
+        if (stats := self._selected) is None:
             return
         name, before = stats.info.name, stats.info.limits
         label = f"limits of {safe(name)}, e.g. {EXAMPLE} or none:" if self.size.width >= 100 else f"limits of {safe(name)}:"

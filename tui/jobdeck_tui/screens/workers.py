@@ -12,13 +12,14 @@ from textual.widget import Widget
 
 from jobdeck import Job
 
+from ..app_base import changes_queue
 from ..feed.messages import DashboardSnapshot
 from ..feed.queries.workers import WorkersQuery
 from ..text.format import field_filter
 from ..text.sanitize import safe
 from ..text.worker_slots import Process, WorkerSlots
+from ..widgets.base.styled_text import StyledLine, without_key
 from ..widgets.base.text_view import TextView
-from ..widgets.details.job_details import StyledLine
 from ..widgets.details.worker_details import job_facts, process_facts, rows, title
 from ..widgets.table.keyed_table import KeyedTable, TableColumn
 from .view_screen import ViewScreen
@@ -72,7 +73,8 @@ class WorkersScreen(ViewScreen):
         self._facts_height = 0
 
     def body(self) -> Iterable[Widget]:
-        yield KeyedTable("workers", _heads(80), digit="4", empty=_EMPTY, id="workers-table")
+        empty = without_key(_EMPTY, ">") if self.cockpit.readonly else _EMPTY
+        yield KeyedTable("workers", _heads(80), digit="4", empty=empty, id="workers-table")
         yield TextView("process", "", id="worker-facts")
 
     def on_resize(self, event: Resize) -> None:
@@ -136,8 +138,11 @@ class WorkersScreen(ViewScreen):
         self._selected_job = self._job_id
         if before not in (None, self._selected_job):
             self._slipped_at = time.monotonic()
-        table.set_titles(title(processes) if processes else [], [(_thread_hint(pool.threads), "$quiet")] if processes else [])
+        table.set_titles(title(processes) if processes else [], self._thread_hint(pool.threads) if processes else [])
         self._draw_details()
+
+    def _thread_hint(self, threads: int) -> list[tuple[str, str]]:
+        return [] if self.cockpit.readonly else [(_thread_hint(threads), "$quiet")]
 
     def _divide_height(self, rows: int) -> None:
         """Give the details the height that the table does not need, within limits."""
@@ -180,10 +185,9 @@ class WorkersScreen(ViewScreen):
         elif process is not None:
             self.cockpit.show_jobs(field_filter("worker", process.id))
 
+    @changes_queue
     def action_cancel(self) -> None:
         """Ask the selected running job to stop, unless it has only just replaced another one under the cursor."""
-        if self.cockpit.refuse_readonly():
-            return
         job = self._selected[1]
         if job is None:
             self.cockpit.notify_user("Select a running job first: press j or ↓, or click on it", failed=True)
@@ -200,10 +204,10 @@ class WorkersScreen(ViewScreen):
         else:
             self.cockpit.explain_job(job_id)
 
+    @changes_queue
     def action_resize(self, by: int) -> None:
         """Change the number of worker threads in this process."""
-        if not self.cockpit.refuse_readonly():
-            self.cockpit.feed.resize(by)
+        self.cockpit.feed.resize(by)
 
 
 def _heads(width: int) -> tuple[TableColumn, ...]:

@@ -48,7 +48,8 @@ def palette() -> dict[int, Rgb]:
         for green in range(6)
         for blue in range(6)
     }
-    return cube | {232 + step: (8 + 10 * step,) * 3 for step in range(24)}
+    grays = {232 + step: 8 + 10 * step for step in range(24)}
+    return cube | {number: (gray, gray, gray) for number, gray in grays.items()}
 
 
 @lru_cache(4096)

@@ -35,9 +35,18 @@ class Header(LineWidget):
     class LogRequested(Message):
         """The warning mark was clicked."""
 
-    def __init__(self, where: str, *, id: str | None = None, classes: str | None = None) -> None:
+    def __init__(self, where: str, *, readonly: bool = False, id: str | None = None, classes: str | None = None) -> None:
+        """Create the header.
+
+        Args:
+            where: the database's path or address.
+            readonly: show that this cockpit changes nothing.
+            id: its id on the screen.
+            classes: its classes in the stylesheet.
+        """
         super().__init__(id=id, classes=classes)
         self._where = where
+        self._readonly = readonly
         self._deck: DashboardSnapshot | None = None
         self._plight: ConnectionStatus | None = None
         self._frozen_at: float | None = None
@@ -79,6 +88,8 @@ class Header(LineWidget):
         elif self._deck is None:
             live = ("  ○ opening", quiet)
         left.append(live)
+        if self._readonly:
+            left.append(("  read-only", self.style("warning")))
         if self._warnings:
             left.append((f"  ! {short_number(self._warnings)}", self.style("warning")))
         where = safe(self._where)

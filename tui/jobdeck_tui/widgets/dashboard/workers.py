@@ -44,6 +44,8 @@ class WorkersPanel(Panel):
         self._many = False
         self._busy_text = busy_text(0, 0)
         self._cursor = 0
+        self.readonly = False
+        """Whether no thread can be started here."""
 
     def show(self, overview: Overview, pool: LocalWorker) -> None:
         """Show these workers."""
@@ -120,8 +122,11 @@ class WorkersPanel(Panel):
     def draw(self, y: int, width: int) -> Sequence[Piece]:
         quiet = self.style("quiet")
         if not self._slots:
-            hint = [(" no worker runs: ", quiet), (">", self.style("accent")), (" starts a thread here", quiet)]
-            more = [(", or start ", quiet), ("jobdeck worker", self.style("accent"))]
+            hint = [(" no worker runs: ", quiet)]
+            more = [("start ", quiet), ("jobdeck worker", self.style("accent"))]
+            if not self.readonly:
+                hint += [(">", self.style("accent")), (" starts a thread here", quiet)]
+                more.insert(0, (", or ", quiet))
             return [*hint, *(more if width_of([*hint, *more]) <= width else [])] if y == 0 else []
         if self.has_class("-one-line"):
             return self._one_line(width)

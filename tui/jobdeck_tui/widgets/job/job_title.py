@@ -29,6 +29,8 @@ class JobTitle(LineWidget):
         self._job_id = job_id
         self._detail: Detail | None = None
         self._missing = False
+        self.readonly = False
+        """Whether keys that change the job have no effect; they are not hinted then."""
 
     def switch_to(self, job_id: int) -> None:
         """Show another job, whose details are not known yet."""
@@ -46,7 +48,7 @@ class JobTitle(LineWidget):
         quiet, strong = self.style("quiet"), self.style("strong")
         job = self._detail.job if self._detail is not None else None
         if y == 1 and self._missing:
-            return [(" This job was deleted or pruned · z restores a job you deleted", self.style("warning"))]
+            return [(" This job was deleted or pruned" + self._hint("z restores a job you deleted"), self.style("warning"))]
         if self._detail is None or job is None:
             return [(f" job {self._job_id}", strong)] if y == 0 else []
         if y == 1:
@@ -57,6 +59,8 @@ class JobTitle(LineWidget):
             (f"  {job.id}", quiet),
             (f"  {safe(job.kind)}", strong),
         ]
+        if self.readonly:
+            left.append(("  read-only", self.style("warning")))
         attempt = f"attempt {job.attempt}/{job.max_attempts} "
         for text in (f"{safe(job.queue)} · priority {job.priority} · {attempt}", attempt):
             right: list[Piece] = [(text, quiet)]
@@ -85,10 +89,13 @@ class JobTitle(LineWidget):
             return []
         took = ""
         if job.state is State.COMPLETED and job.started_at is not None and job.finished_at is not None:
-            took = f"done in {duration(max(0.0, job.finished_at - job.started_at))} · "
-        if job.state is State.CANCELLED and (cancelled := _how_cancelled(job, detail)):
-            took = f"{cancelled} · "
-        return [(f" {took}r retries it", quiet)]
+            took = f"done in {duration(max(0.0, job.finished_at - job.started_at))}"
+        if job.state is State.CANCELLED:
+            took = _how_cancelled(job, detail)
+        return [(f" {took}{self._hint('r retries it')}" if took else self._hint("r retries it").removeprefix(" ·"), quiet)]
+
+    def _hint(self, text: str) -> str:
+        return "" if self.readonly else f" · {text}"
 
     def _progress(self, job: Job) -> Sequence[Piece]:
         if job.progress is None:
@@ -109,7 +116,7 @@ class JobTitle(LineWidget):
             "spent": f" running for {duration(max(0.0, now - (job.started_at or now)))}",
             "most": f" of at most {span(job.timeout)}" if job.timeout else "",
             "left": "" if remaining is None else f" · about {duration(remaining)} left",
-            "key": " · x cancels it",
+            "key": self._hint("x cancels it"),
         }
         kept = ["spent"]
         for name in ("left", "most", "key"):
