@@ -24,6 +24,7 @@ from jobdeck import SWITCH_INTERVAL, Job, Overview, Schedule, default_in_forks
 from .app_base import CockpitBase
 from .feed.connection_status import ConnectionMonitor
 from .feed.feed import Feed, Post
+from .feed.job_actions import ActionPreview, JobAction
 from .feed.messages import (
     ActionFinished,
     ActionProgress,
@@ -359,6 +360,25 @@ class Cockpit(CockpitBase):
         if self.readonly:
             self.notify_user(READONLY, failed=True)
         return self.readonly
+
+    def change_jobs(self, action: JobAction, ids: Sequence[int], changed: Callable[[], None] | None = None) -> None:
+        asked_on = self.screen
+
+        def apply() -> None:
+            if changed is not None:
+                changed()
+
+        def ask(preview: ActionPreview | None) -> None:
+            if preview is None:
+                apply()
+            elif self.screen is not asked_on:  # a key that is meant for another dialog must not answer this one
+                self.notify_user(f"{action.verb} stops running jobs and was not done; press its key again", failed=True)
+            else:
+                from .screens.confirm_irreversible import confirm_irreversible
+
+                confirm_irreversible(self, preview, apply)
+
+        self.feed.run_action(action, ids, ask)
 
     def action_open_screen(self, name: str, part: str = "") -> None:
         while len(self.screen_stack) > 1 and not isinstance(self.screen, ViewScreen):

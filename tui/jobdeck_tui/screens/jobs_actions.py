@@ -67,7 +67,7 @@ class JobsActions(JobsList):
             return
         limit = 1 if action.operation is Operation.DELETE else ASK_FROM
         if not selection.everything and len(selection.ids) <= limit:
-            self._apply(action, selection.ids)
+            self.cockpit.change_jobs(action, selection.ids, lambda: self._after(action))
             return
         if running := self.cockpit.feed.running_action:
             self.cockpit.notify_user(busy_text(running), failed=True)
@@ -83,6 +83,9 @@ class JobsActions(JobsList):
 
     def _apply(self, action: JobAction, ids: Sequence[int]) -> None:
         self.cockpit.feed.run_action(action, ids)
+        self._after(action)
+
+    def _after(self, action: JobAction) -> None:
         if action.operation is not Operation.REPRIORITIZE:  # often pressed repeatedly
             self.table.action_clear_marks()
 
@@ -91,7 +94,7 @@ class JobsActions(JobsList):
         self._run_or_confirm(RETRY)
 
     def action_cancel(self) -> None:
-        """Cancel the marked jobs, or the selected one."""
+        """Cancel the marked jobs, or the selected one; ask before running ones are stopped."""
         self._run_or_confirm(CANCEL)
 
     def action_delete(self) -> None:
