@@ -83,6 +83,13 @@ class Cockpit(CockpitBase):
         Binding(
             "exclamation_mark", "program_log", "log", show=False, tooltip="Show this program's warnings and printed output"
         ),
+        Binding(
+            "ctrl+z",
+            "suspend_process",
+            "suspend",
+            show=False,
+            tooltip="Suspend the cockpit and its running jobs; the shell's fg continues them",
+        ),
         Binding("f1", "guide", "guide", show=False, tooltip="Read the guide: jobs, retries, filters, deployment, …"),
         Binding("ctrl+t", "next_theme", "next theme", show=False, tooltip="Switch to the next theme"),
         Binding(
@@ -175,6 +182,12 @@ class Cockpit(CockpitBase):
         on_signals(asyncio.get_running_loop(), handlers, self._force_exit)
         default_in_forks(*handlers, signal.SIGWINCH, signal.SIGTSTP, signal.SIGCONT)
         self.set_timer(LOAD_AFTER, self._load)
+        self.app_resume_signal.subscribe(self, self._repaint)
+
+    def _repaint(self, _app: object) -> None:
+        """Paint everything, after another program had the terminal."""
+        for screen in self.screen_stack:
+            screen.refresh(layout=True)
 
     def _load(self) -> None:
         """Import frequently opened screens in the background, so that the first key press does not wait."""
