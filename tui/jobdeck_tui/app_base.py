@@ -22,6 +22,7 @@ from textual.notifications import Notify
 from jobdeck import Job, Kind, Overview, Schedule
 
 from .feed.feed import Feed
+from .feed.job_actions import JobAction
 from .preferences import Preferences
 from .terminal.color_depth import ColorDepth
 from .terminal.line_filters import AsciiFilter, MonochromeFilter
@@ -181,6 +182,16 @@ class CockpitBase(ThemedApp):
     @abstractmethod
     def refuse_readonly(self) -> bool:
         """Return whether changes are refused; if so, show why."""
+
+    @abstractmethod
+    def change_jobs(self, action: JobAction, ids: Sequence[int], changed: Callable[[], None] | None = None) -> None:
+        """Apply an action to a few jobs; ask first if it could not be undone for some of them.
+
+        Args:
+            action: the action.
+            ids: the jobs.
+            changed: called when the action has been applied, and not if the user decides against it.
+        """
 
     @abstractmethod
     def action_open_screen(self, name: str, part: str = "") -> None:

@@ -12,6 +12,7 @@ from jobdeck import SWITCH_INTERVAL, Queue, Settings
 
 from .launch_options import LaunchOptions
 from .preferences import OF_TERMINAL, Preferences, config_file
+from .terminal.job_control import wait_for_foreground
 from .terminal.last_resort import LastResort
 from .terminal.malloc import return_large_blocks
 from .terminal.splash import show_splash
@@ -28,6 +29,8 @@ def run_cockpit(settings: Settings, wish: LaunchOptions) -> int:
     # Keeps keys responsive while CPU-bound handlers run: threads give up the GIL every half millisecond.
     sys.setswitchinterval(SWITCH_INTERVAL)
     return_large_blocks()
+    if wish.frame is None and "TEXTUAL_DRIVER" not in os.environ and sys.stdin is not None and sys.stdin.isatty():
+        wait_for_foreground(sys.stdin.fileno())
     remembered = Preferences(config_file("cockpit.json"), lasting=OF_TERMINAL if wish.demo else None)
     last_resort = LastResort()
     try:

@@ -20,6 +20,7 @@ from jobdeck import (
     JobNotFound,
     Kind,
     Operation,
+    OperationResult,
     Overview,
     Queue,
     StoreBusy,
@@ -35,7 +36,17 @@ from ..text.enqueue_result import classify
 from ..text.sanitize import safe
 from .bulk_actions import BulkActionRunner, busy_text
 from .connection_status import shorten_error
-from .job_actions import CANCEL, DELETE, RETRY, STEP, ActionPreview, ActionResult, JobAction, Selection, undo_text
+from .job_actions import (
+    DELETE,
+    RETRY,
+    STEP,
+    ActionPreview,
+    ActionResult,
+    JobAction,
+    Selection,
+    apply_reversibly,
+    undo_text,
+)
 from .messages import (
     ActionFinished,
     DashboardSnapshot,
@@ -193,10 +204,6 @@ class Feed:
         """Return the kinds that can be enqueued. Does not read the database."""
         return self.queue.kinds()
 
-    def cancel(self, ids: Sequence[int]) -> None:
-        """Cancel the jobs."""
-        self.run_action(CANCEL, ids)
-
     def retry(self, ids: Sequence[int]) -> None:
         """Retry the jobs."""
         self.run_action(RETRY, ids)
@@ -209,8 +216,17 @@ class Feed:
         """Delete the jobs."""
         self.run_action(DELETE, ids)
 
-    def run_action(self, action: JobAction, ids: Sequence[int]) -> None:
-        """Apply an action to the jobs: to a few directly; to many in steps, with progress messages, as one journal entry."""
+    def run_action(
+        self, action: JobAction, ids: Sequence[int], ask: Callable[[ActionPreview | None], None] | None = None
+    ) -> None:
+        """Apply an action to the jobs: to a few directly; to many in steps, with progress messages, as one journal entry.
+
+        Args:
+            action: the action.
+            ids: the jobs.
+            ask: called on the event loop, for a few jobs: with the preview, if it could not be undone for some of them, and
+                none were changed; with `None`, if they were. If it is `None`, no question is asked.
+        """
         if len(ids) > STEP:
             self._bulk_runner.run_action(action, ids)
             return
@@ -219,7 +235,16 @@ class Feed:
         def task() -> None:
             outcome = ActionResult(action)
             try:
-                outcome.add(self.queue, action.apply(self.queue, wanted))
+                if ask is None:
+                    changes: OperationResult | ActionPreview | str = action.apply(self.queue, wanted)
+                else:
+                    changes = apply_reversibly(self.queue, action, wanted)
+                    self._post(Reply(ask, changes if isinstance(changes, ActionPreview) else None))
+                if isinstance(changes, str):
+                    self._report(changes)
+                if not isinstance(changes, OperationResult):
+                    return
+                outcome.add(self.queue, changes)
             except StoreBusy as error:  # shown long after the key was pressed: name the jobs
                 what = f"job {wanted[0]}" if len(wanted) == 1 else f"{len(wanted):,} jobs"
                 self._report(f"Could not {action.verb.lower()} {what}: {error}", failed=True)

@@ -9,6 +9,7 @@ from textual.binding import Binding, BindingType
 from jobdeck import Attempt, Job, Operation, WrongState, allows, handler_kind
 
 from ..app_base import changes_queue
+from ..feed.job_actions import CANCEL, DELETE
 from ..feed.messages import Detail
 from ..forms.job_editing import LARGEST, EditDocument, arguments_of, options_of
 from ..widgets.chrome.key_hints import KeyHints
@@ -36,7 +37,7 @@ class JobActions(CockpitScreen):
         Binding("e", "edit", "edit", tooltip="Edit the arguments while the job is queued; validated as you type"),
         Binding("E", "edit_options", "edit options", show=False, tooltip="Edit the queue, time, attempts and tags"),
         Binding("r", "retry", "retry", tooltip="Retry a finished job; run a scheduled or retrying one now"),
-        Binding("x", "cancel", "cancel", tooltip="Cancel the job; ask a running one to stop"),
+        Binding("x", "cancel", "cancel", tooltip="Cancel the job; asks before it stops a running one"),
         Binding("plus,equals_sign", "priority(1)", "priority", key_display="+ -"),
         Binding("minus", "priority(-1)", "lower the priority", show=False),
         Binding("d", "duplicate", "duplicate", tooltip="Open the form for a new job, filled in from this one"),
@@ -129,7 +130,7 @@ class JobActions(CockpitScreen):
     @changes_queue
     def action_cancel(self) -> None:
         """Cancel the job."""
-        self.cockpit.feed.cancel([self.job_id])
+        self.cockpit.change_jobs(CANCEL, [self.job_id])
 
     @changes_queue
     def action_priority(self, by: int) -> None:
@@ -145,7 +146,7 @@ class JobActions(CockpitScreen):
     @changes_queue
     def action_delete(self) -> None:
         """Delete the job; undo restores it."""
-        self.cockpit.feed.delete([self.job_id])
+        self.cockpit.change_jobs(DELETE, [self.job_id])
 
     @changes_queue
     def action_undo(self) -> None:

@@ -62,7 +62,7 @@ class JobsActions(JobsList):
             return
         limit = 1 if action.operation is Operation.DELETE else ASK_FROM
         if not selection.everything and len(selection.ids) <= limit:
-            self._apply(action, selection.ids)
+            self.cockpit.change_jobs(action, selection.ids, lambda: self._after(action))
             return
         if running := self.cockpit.feed.running_action:
             self.cockpit.notify_user(busy_text(running), failed=True)
@@ -78,6 +78,9 @@ class JobsActions(JobsList):
 
     def _apply(self, action: JobAction, ids: Sequence[int]) -> None:
         self.cockpit.feed.run_action(action, ids)
+        self._after(action)
+
+    def _after(self, action: JobAction) -> None:
         if action.operation is not Operation.REPRIORITIZE:  # often pressed repeatedly
             self.table.action_clear_marks()
 
@@ -88,7 +91,7 @@ class JobsActions(JobsList):
 
     @changes_queue
     def action_cancel(self) -> None:
-        """Cancel the marked jobs, or the selected one."""
+        """Cancel the marked jobs, or the selected one; ask before running ones are stopped."""
         self._run_or_confirm(CANCEL)
 
     @changes_queue

@@ -13,6 +13,7 @@ from textual.widget import Widget
 from jobdeck import Job
 
 from ..app_base import changes_queue
+from ..feed.job_actions import CANCEL
 from ..feed.messages import DashboardSnapshot
 from ..feed.queries.workers import WorkersQuery
 from ..text.format import field_filter
@@ -53,7 +54,7 @@ class WorkersScreen(ViewScreen):
     SCREEN_NAME = "workers"
     AUTO_FOCUS = "#workers-table"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("x", "cancel", "stop job", tooltip="Ask the selected running job to stop"),
+        Binding("x", "cancel", "stop job", tooltip="Stop the selected running job; asks first"),
         Binding("w", "why", "why", tooltip="Explain the state of the selected job"),
         Binding(
             "less_than_sign", "resize(-1)", "threads", key_display="< >", tooltip="Remove a worker thread from this cockpit"
@@ -195,7 +196,7 @@ class WorkersScreen(ViewScreen):
             self._slipped_at = 0.0
             self.cockpit.notify_user(f"The selected job has just ended; press x again to stop job {job.id}", failed=True)
         else:
-            self.cockpit.feed.cancel([job.id])
+            self.cockpit.change_jobs(CANCEL, [job.id])
 
     def action_why(self) -> None:
         """Explain the state of the selected job."""
