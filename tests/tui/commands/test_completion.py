@@ -139,6 +139,39 @@ def test_nothing_is_said_where_nothing_can_be_offered(deck: CommandLine) -> None
     assert (result.exit_code, result.output) == (0, "")  # a script of an earlier version
 
 
+def test_the_shell_completes_commands_kinds_queues_ids_and_filters(deck: CommandLine) -> None:
+    deck.tasks()
+    deck.done("run", "--queue", "mail", "--", "true")
+    deck.done("run", "--queue", "img", "--", "true")
+    assert offered(deck, "jobdeck pr") == ["priority", "prune"]
+    assert offered(deck, "jobdeck pause m") == ["mail"]
+    assert offered(deck, "jobdeck show ") == ["2", "1"]
+    assert offered(deck, "jobdeck list state:c") == ["state:completed", "state:cancelled"]
+    assert offered(deck, "jobdeck list queue:i") == ["queue:img"]
+    assert offered(deck, "jobdeck cancel --whe") == ["--where"]
+    assert offered(deck, "jobdeck limit i") == ["img"]
+    assert offered(deck, "jobdeck run --after ") == ["2", "1"]
+    assert offered(deck, "jobdeck run --unique-until completed,f") == ["completed,failed"]
+    assert offered(deck, "jobdeck run --on-conflict re") == ["return", "replace", "refuse"]
+    assert offered(deck, "jobdeck run --if-parent-fails w") == ["wait"]
+    deck.done("--app", str(deck.folder / "tasks.py"), "enqueue", "tasks.boom", "text=x", "--in", "1h")
+    assert offered(deck, "jobdeck enqueue tasks.b", JOBDECK_APP=str(deck.folder / "tasks.py")) == ["tasks.boom"]
+
+
+def test_completion_of_a_queue_that_cannot_be_read_is_silent(deck: CommandLine) -> None:
+    deck.database.write_text("not a database at all, but long enough to be one")
+    assert offered(deck, "jobdeck show ") == []
+    assert offered(deck, "jobdeck enqueue nosuch") == []
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_prints_a_script_for_the_shell(shell: str) -> None:
+    script = CliRunner().invoke(cli, ["completion", shell]).stdout
+    assert "_JOBDECK_COMPLETE" in script
+    if shell == "bash":
+        subprocess.run(["bash", "-n"], input=script, text=True, check=True)
+
+
 # -- in real shells --------------------------------------------------------------------------------
 
 
