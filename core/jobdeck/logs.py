@@ -1,52 +1,33 @@
-"""Loggers of the engine that the program can configure, and can neither silence by accident nor make raise."""
+"""The engine's loggers, and the fields of their records."""
 
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from logging import Logger
 
 
-class EngineLogger(logging.Logger):
-    """A logger whose records never raise in the threads of a worker, and that only its level can silence.
+class _Deferred:
+    """Stands for a logger, which is created when it is first used."""
 
-    `logging.config` disables every logger that it does not name, unless told otherwise: the program means its own.
-    """
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._logger: Logger | None = None
 
-    @property
-    def disabled(self) -> bool:
-        """Return `False`."""
-        return False
+    def __getattr__(self, attribute: str) -> Any:
+        if self._logger is None:
+            from .engine_logger import create_logger  # imported late: `logging` is slow to load, and most commands log nothing
 
-    @disabled.setter
-    def disabled(self, value: bool) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
-        pass
-
-    def makeRecord(self, name: str, level: int, fn: str, lno: int, msg: object, *args: Any, **kwargs: Any) -> logging.LogRecord:  # noqa: N802
-        """Return a record, a plain one if the record factory of the program raises."""
-        try:
-            return super().makeRecord(name, level, fn, lno, msg, *args, **kwargs)
-        except Exception:
-            return logging.LogRecord(name, level, fn, lno, msg, args[0], args[1])
-
-    def handle(self, record: logging.LogRecord) -> None:
-        """Pass the record to the handlers, which may be of any program."""
-        try:
-            super().handle(record)
-        except KeyboardInterrupt:
-            raise
-        except BaseException:  # a closed stream, or an object that cannot be formatted
-            pass
+            self._logger = create_logger(self._name)
+        return getattr(self._logger, attribute)
 
 
-def get_logger(name: str, kind: type[EngineLogger] = EngineLogger) -> logging.Logger:
-    """Return the logger of this name, created as an engine logger."""
-    logger = logging.getLogger(name)
-    if not isinstance(logger, kind):
-        vars(logger).pop("disabled", None)  # from now on a property
-        logger.__class__ = kind
-    return logger
+def get_logger(name: str) -> Logger:
+    """Return the engine's logger of this name; see `engine_logger`."""
+    return cast("Logger", _Deferred(name))
 
 
 class FieldsMessage:

@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from typing import TypeVar
 
 from ..clock import Clock
-from ..logs import EngineLogger, get_logger
+from ..engine_logger import EngineLogger, create_logger
 from ..model.errors import Interrupted, Stopped, TimedOut
 from ..model.foreign_errors import text_of, type_name
 from ..model.jobs import Job
@@ -75,7 +75,7 @@ class JobContext:
     forked = False
     """`True` in the copy of the context that a process forked by the handler has."""
 
-    log: logging.LoggerAdapter[logging.Logger] = logging.LoggerAdapter(get_logger("jobdeck.job", JobLogger), {})
+    log: logging.LoggerAdapter[logging.Logger] = logging.LoggerAdapter(create_logger("jobdeck.job", JobLogger), {})
     """A logger whose records, of any level, go to the attempt's log."""
 
     def __init__(self, job: Job, clock: Clock, flush_log: Callable[[], None] | None = None) -> None:

@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from functools import wraps
-from traceback import clear_frames
 from typing import Any, TypeVar
 
 from ..clock import time
@@ -111,6 +110,8 @@ class RowGuard:
         now = time.monotonic()
         if now < self._search_again_at:
             return False
+        from traceback import clear_frames  # imported late: rows are seldom damaged
+
         chain: BaseException | None = error
         while chain is not None:  # a statement that is still being read keeps its tables from being changed
             clear_frames(chain.__traceback__)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any, cast
 
 import psycopg
@@ -96,7 +96,7 @@ def _migrate(raw: psycopg.Connection[TupleRow], where: str) -> None:
     raw.execute("SELECT pg_advisory_lock(hashtext('jobdeck'), hashtext(current_schema()))")
     with raw.transaction():
         for number in range(schema_of(raw, where), newest_schema()):
-            raw.execute(cast("Any", _steps()[number]), prepare=False)
+            raw.execute(cast("Any", _steps()[number].read_text("utf-8")), prepare=False)
             raw.execute(
                 "INSERT INTO jobdeck_meta VALUES ('schema', $1) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
                 (str(number + 1),),
@@ -104,10 +104,9 @@ def _migrate(raw: psycopg.Connection[TupleRow], where: str) -> None:
 
 
 @cache
-def _steps() -> tuple[str, ...]:
-    folder = files("jobdeck.store.postgres") / "migrations"
-    scripts = sorted((entry for entry in folder.iterdir() if entry.name.endswith(".sql")), key=lambda entry: entry.name)
-    return tuple(script.read_text("utf-8") for script in scripts)
+def _steps() -> tuple[Path, ...]:
+    """Return the scripts that change the schema, the oldest first."""
+    return tuple(sorted((Path(__file__).parent / "migrations").glob("*.sql")))
 
 
 def newest_schema() -> int:

@@ -119,22 +119,19 @@ def _read_magic(path: Path) -> bytes:
 def _migrate(connection: apsw.Connection, where: str, *, adopt: bool) -> None:
     steps = _steps()
     if schema_of(connection, where, len(steps), adopt=adopt) == len(steps):
-        return
+        return  # most databases are ready, and need none of the scripts
     _use_wal(connection, where)
     connection.execute("BEGIN IMMEDIATE")
     # Another process may have migrated it in the meantime.
     for number in range(schema_of(connection, where, len(steps), adopt=adopt), len(steps)):
-        connection.execute(steps[number])
+        connection.execute(steps[number].read_text("utf-8"))
         connection.execute("INSERT OR REPLACE INTO jobdeck_meta VALUES ('schema', ?)", (str(number + 1),))
     connection.execute("COMMIT")
 
 
-def _steps() -> list[str]:
-    from importlib.resources import files  # imported late: it is slow to load, and most databases are ready
-
-    folder = files("jobdeck.store") / "migrations"
-    scripts = sorted((entry for entry in folder.iterdir() if entry.name.endswith(".sql")), key=lambda entry: entry.name)
-    return [script.read_text("utf-8") for script in scripts]
+def _steps() -> list[Path]:
+    """Return the scripts that change the schema, the oldest first."""
+    return sorted((Path(__file__).parent.parent / "migrations").glob("*.sql"))
 
 
 def _use_wal(connection: apsw.Connection, where: str) -> None:
