@@ -294,7 +294,7 @@ class ReadOnlyConnections(Connections):
     def after_fork(self) -> None:
         super().after_fork()
         self._copy = None  # it is the parent's, which removes it
-        self._seen = ()  # so the file is opened anew
+        self._seen = (None, None, None)  # so the file is opened anew
 
     def close(self) -> None:
         self._closed = True
