@@ -50,6 +50,14 @@ def test_every_text_color_is_legible_on_every_ground(name: str, depth: ColorDept
     assert not problems, "\n".join(problems)
 
 
+@pytest.mark.parametrize(("name", "text", "quiet"), [("dark", 4.5, 3.9), ("light", 4.5, 3.9), ("contrast", 7.0, 7.0)])
+def test_in_all_colors_a_theme_has_its_own_contrast_on_the_background(name: str, text: float, quiet: float) -> None:
+    texts, grounds = colors_of(SCHEMES[name].look_in(ColorDepth.TRUE).theme)
+    background = Color.parse(grounds["background"]).rgb
+    for each in ("text", "accent", "success", "warning", "error", "later", "quiet"):
+        assert contrast(Color.parse(texts[each]).rgb, background) >= (quiet if each == "quiet" else text), each
+
+
 @depths
 @pytest.mark.parametrize("name", SCHEMES)
 def test_the_selection_and_fields_stand_out_from_the_background(name: str, depth: ColorDepth) -> None:
