@@ -26,6 +26,7 @@ from textual.message import Message
 
 from .event_loop import call_when_idle, with_short_switch_interval
 from .job_control import in_foreground
+from .key_positions import REQUEST
 from .paste import PasteParser
 from .splash import ENTER, take_over
 
@@ -58,6 +59,8 @@ class InlineDriver(LinuxDriver):
         self._parser = PasteParser(self._debug)
         self._decode = getincrementaldecoder("utf-8")("replace").decode
         super().start_application_mode()  # type: ignore[no-untyped-call]
+        if not constants.DISABLE_KITTY_KEY:
+            self.write(REQUEST)
         self._listen()
         self.flush()
 
