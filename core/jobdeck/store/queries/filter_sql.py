@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from ...model.filter import Condition, Literal, Term
 from ...model.filter_text import Pattern
@@ -54,7 +54,7 @@ def _clause(term: Term, bound: Bound, dialect: Dialect) -> str:
     return f"coalesce({clause}, false) = false" if term.negated else clause
 
 
-def _exact(term: Term, values: list[Literal], bound: Bound, dialect: Dialect) -> str:
+def _exact(term: Term, values: Sequence[Literal], bound: Bound, dialect: Dialect) -> str:
     match term.field:
         case "text" | "error":
             return _any(_part(term.field, str(value), bound, dialect) for value in values)
