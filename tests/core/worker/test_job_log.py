@@ -128,9 +128,7 @@ def test_every_attempt_has_a_line_for_its_start_and_one_for_its_end(queue: Queue
     assert ends(made["hopeless"]) == [{"outcome": "failed", "error": "GiveUp: never", "reason": "given up"}]
     assert [line["outcome"] for line in ends(made["later"])] == ["snoozed", "completed"]
     assert [line["outcome"] for line in ends(timed)] == ["timed out"]
-    assert ends(failing) == [
-        {"outcome": "failed", "error": "exit code 3: oh no", "reason": "attempts exhausted"}
-    ]
+    assert ends(failing) == [{"outcome": "failed", "error": "exit code 3: oh no", "reason": "attempts exhausted"}]
     assert ends(stopped) == [{"outcome": "cancelled"}]
     assert ends(released) == [{"outcome": "released"}]
     # The log of a job holds what its code logged, and not the lines about it.
