@@ -133,7 +133,17 @@ def test_what_needs_a_deleted_folder_says_so(base: Path) -> None:
     assert place.run(*db, "run", "--cwd", "/", "--", "true", before=DELETED) == (0, "")
     assert "the current folder was deleted" in place.says(*db, "backup", "copy.db", before=DELETED)
     assert "the current folder was deleted" in place.says("--db", "jobs.db", "worker", before=DELETED)
+    assert "The current folder was deleted" in place.says("--db", "jobs.db", "list", before=DELETED)
     assert "no module 'tasks' on the Python path" in place.says(*db, "--app", "tasks", "kinds", before=DELETED)
+
+
+def test_python_m_keeps_the_whole_python_path_in_a_deleted_folder(base: Path) -> None:
+    place = Place(base)
+    paths = os.pathsep.join([str(base), *(str(Path(package.__file__ or "").parents[1]) for package in (jobdeck, jobdeck_tui))])
+    line = f"{DELETED}; PYTHONPATH={paths} exec {sys.executable} -m jobdeck_tui --db {base}/jobs.db --app app kinds"
+    done = subprocess.run(["sh", "-c", line], cwd=place.folder, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "app.plain" in done.stdout
 
 
 @as_root

@@ -13,6 +13,9 @@ from .execution.context import (
 from .execution.context import (
     context as context,
 )
+from .execution.job_log import (
+    record_fields as record_fields,
+)
 from .execution.shell import (
     add_shell as add_shell,
 )
@@ -52,6 +55,9 @@ from .http.tokens import (
 from .kinds.app_folder import (
     reserve_missing as reserve_missing,
 )
+from .kinds.command_name import (
+    given_name as given_name,
+)
 from .kinds.edit_options import (
     EditOptions as EditOptions,
 )
@@ -76,6 +82,9 @@ from .kinds.stored_secrets import (
 from .kinds.stored_secrets import (
     StoredSecretStr as StoredSecretStr,
 )
+from .logs import (
+    format_fields as format_fields,
+)
 from .maintenance.service import (
     Maintenance as Maintenance,
 )
@@ -87,6 +96,12 @@ from .model.address import (
 )
 from .model.address import (
     redact as redact,
+)
+from .model.case_folding import (
+    find_all as find_all,
+)
+from .model.case_folding import (
+    fold_case as fold_case,
 )
 from .model.cron import (
     explain_cron as explain_cron,
@@ -102,6 +117,24 @@ from .model.diagnosis import (
 )
 from .model.diagnosis import (
     Explanation as Explanation,
+)
+from .model.environment import (
+    carried_environment as carried_environment,
+)
+from .model.environment import (
+    is_secret as is_secret,
+)
+from .model.environment import (
+    mask_arguments as mask_arguments,
+)
+from .model.environment import (
+    mask_arguments_json as mask_arguments_json,
+)
+from .model.environment import (
+    mask_value as mask_value,
+)
+from .model.environment import (
+    restore_arguments as restore_arguments,
 )
 from .model.errors import (
     AppImportError as AppImportError,
@@ -283,6 +316,15 @@ from .model.filter import (
 from .model.filter import (
     parse_filter as parse_filter,
 )
+from .model.filter_text import (
+    Pattern as Pattern,
+)
+from .model.filter_text import (
+    filter_characters as filter_characters,
+)
+from .model.filter_text import (
+    quote_filter_value as quote_filter_value,
+)
 from .model.findings import (
     Finding as Finding,
 )
@@ -358,6 +400,12 @@ from .model.journal import (
 from .model.journal import (
     UndoResult as UndoResult,
 )
+from .model.kind_names import (
+    handler_kind as handler_kind,
+)
+from .model.kind_names import (
+    name_in_kind as name_in_kind,
+)
 from .model.known_problems import (
     known_problem as known_problem,
 )
@@ -414,6 +462,9 @@ from .model.states import (
 )
 from .model.states import (
     allows as allows,
+)
+from .model.suggestions import (
+    did_you_mean as did_you_mean,
 )
 from .processes.crash_guard import (
     CrashGuard as CrashGuard,

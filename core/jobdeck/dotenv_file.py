@@ -46,7 +46,7 @@ def read_dotenv(path: Path, prefix: str) -> dict[str, str]:
             _report(path, problem)
             return {}
         with open(file, "rb", closefd=False) as stream:
-            text = stream.read().decode()
+            text = stream.read().decode("utf-8-sig")
     except UnicodeDecodeError:
         raise InvalidSetting(".env", str(path), "the file is not UTF-8 text") from None
     except OSError as error:

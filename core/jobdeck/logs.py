@@ -1,47 +1,60 @@
-"""Loggers of the engine that the program can configure, and can neither silence by accident nor make raise."""
+"""The engine's loggers, and the fields of their records."""
 
 from __future__ import annotations
 
-import logging
-from typing import Any
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from logging import Logger
 
 
-class EngineLogger(logging.Logger):
-    """A logger whose records never raise in the threads of a worker, and that only its level can silence.
+class _Deferred:
+    """Stands for a logger, which is created when it is first used."""
 
-    `logging.config` disables every logger that it does not name, unless told otherwise: the program means its own.
-    """
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._logger: Logger | None = None
 
-    @property
-    def disabled(self) -> bool:
-        """Return `False`."""
-        return False
+    def __getattr__(self, attribute: str) -> Any:
+        if self._logger is None:
+            from .engine_logger import create_logger  # imported late: `logging` is slow to load, and most commands log nothing
 
-    @disabled.setter
-    def disabled(self, value: bool) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
-        pass
-
-    def makeRecord(self, name: str, level: int, fn: str, lno: int, msg: object, *args: Any, **kwargs: Any) -> logging.LogRecord:  # noqa: N802
-        """Return a record, a plain one if the record factory of the program raises."""
-        try:
-            return super().makeRecord(name, level, fn, lno, msg, *args, **kwargs)
-        except Exception:
-            return logging.LogRecord(name, level, fn, lno, msg, args[0], args[1])
-
-    def handle(self, record: logging.LogRecord) -> None:
-        """Pass the record to the handlers, which may be of any program."""
-        try:
-            super().handle(record)
-        except KeyboardInterrupt:
-            raise
-        except BaseException:  # a closed stream, or an object that cannot be formatted
-            pass
+            self._logger = create_logger(self._name)
+        return getattr(self._logger, attribute)
 
 
-def get_logger(name: str, kind: type[EngineLogger] = EngineLogger) -> logging.Logger:
-    """Return the logger of this name, created as an engine logger."""
-    logger = logging.getLogger(name)
-    if not isinstance(logger, kind):
-        vars(logger).pop("disabled", None)  # from now on a property
-        logger.__class__ = kind
-    return logger
+def get_logger(name: str) -> Logger:
+    """Return the engine's logger of this name; see `engine_logger`."""
+    return cast("Logger", _Deferred(name))
+
+
+class FieldsMessage:
+    """The message of a log record with fields, which a formatter may write in its own way."""
+
+    __slots__ = ("fields", "text")
+
+    def __init__(self, text: str, fields: Mapping[str, Any]) -> None:
+        self.text = text
+        self.fields = fields
+
+    def __str__(self) -> str:
+        return f"{self.text} {format_fields(self.fields)}" if self.fields else self.text
+
+
+def format_fields(fields: Mapping[str, Any]) -> str:
+    """Format the fields for a line of text: `job=301 kind=mail.send attempt=1/3 outcome=failed took=1.2s error="exit 3"`."""
+    shown = dict(fields)
+    if "max_attempts" in shown:
+        shown["attempt"] = f"{shown['attempt']}/{shown.pop('max_attempts')}"
+    return " ".join(f"{name}={_format(name, value)}" for name, value in shown.items())
+
+
+def _format(name: str, value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.1f}s" if value >= 1 or not value else f"{value:.3f}s"
+    text = str(value) if value is not True else "yes"
+    if name != "error" and text.isprintable() and not set(text) & set(' "='):
+        return text
+    return json.dumps(text, ensure_ascii=False)

@@ -18,12 +18,22 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 from . import fork
 from .clock import Clock, SystemClock, time
 from .kinds.definition import Handler
-from .kinds.job_options import JobOptions, build_checked_job, build_new_job, check_batch_name, check_name, check_priority
-from .kinds.registry import REGISTRY, SHELL, Entry, Registry
+from .kinds.job_options import (
+    JobOptions,
+    build_checked_job,
+    build_new_job,
+    check_arguments,
+    check_batch_name,
+    check_name,
+    check_priority,
+    kind_with_name,
+)
+from .kinds.registry import REGISTRY, Entry, Registry
 from .model.address import DatabaseAddress
 from .model.errors import BatchNotFound, InvalidOption, JobNotFound, NotRunning, WorkerNotFound, WrongState
 from .model.jobs import Attempt, Batch, Dependencies, Job, JobEdit, Kind, LogLine, NewJob, OperationResult, PageEnd
 from .model.journal import Actor, check_actor, current_actor
+from .model.kind_names import SHELL, name_in_kind
 from .model.states import FINAL, Operation, State, allows
 from .settings import Settings
 from .store.base import Store
@@ -63,6 +73,7 @@ class Queue:
         random: Random | None = None,
         adopt: bool = False,
         create: bool = True,
+        readonly: bool = False,
         actor: str | None = None,
     ) -> None:
         """Open the queue; create the database if it does not exist.
@@ -76,6 +87,8 @@ class Queue:
             random: the source of leases and jitter.
             adopt: put the queue into an SQLite file that holds another program's tables.
             create: create the database's tables if they do not exist; otherwise raise `StoreRefused`.
+            readonly: only read, and change nothing: neither the file, which may be one that this user cannot write to, nor its
+                folder. Everything else raises `StoreRefused`. See `notice`.
             actor: the actor in the journal; the user's name on this machine if `None`.
 
         Raises:
@@ -94,7 +107,18 @@ class Queue:
         self.where = address.shown
         """The address of the database, without the password."""
         self._address = address.text
-        self.store: Store = open_store(address, self.settings, self.clock, self.random, adopt=adopt, create=create)
+        self.store: Store = open_store(
+            address, self.settings, self.clock, self.random, adopt=adopt, create=create, readonly=readonly
+        )
+
+    @property
+    def notice(self) -> str | None:
+        """What a reader must know of a queue that is open for reading only, in one sentence; `None` if there is nothing.
+
+        This is what cannot be seen (the changes in a log that this user may not read), and damaged rows, which are read as
+        `jobdeck doctor --repair` would repair them.
+        """
+        return self.store.notice
 
     def after_fork(self) -> None:
         """Give a forked process other leases than its parent. The queue can be used there; its connections are new ones."""
@@ -135,10 +159,10 @@ class Queue:
         """Check a job without enqueueing it, for `enqueue_many` and `enqueue_batch`.
 
         Args:
-            kind: a registered kind, or the handler itself.
+            kind: a registered kind, or the handler itself; `shell:NAME` is a command with a name.
             args: the handler's arguments by name.
-            options: see `JobOptions`: queue, priority, delay, at, max_attempts, timeout, tags, backoff, expires, expires_at,
-                unique, unique_until, on_conflict, after, if_parent_fails.
+            options: see `JobOptions`: name, queue, priority, delay, at, max_attempts, timeout, tags, backoff, expires,
+                expires_at, unique, unique_until, on_conflict, after, if_parent_fails.
 
         Raises:
             UnknownKind: the kind is not in the registry.
@@ -146,7 +170,7 @@ class Queue:
             ArgumentsTooLarge: the arguments exceed JOBDECK_MAX_ARGS_BYTES.
             InvalidOption: an option is out of range.
         """
-        return build_new_job(self._entry(kind), args or {}, options, self.settings, self.clock)
+        return build_new_job(self._entry(kind), args or {}, _with_name(kind, options), self.settings, self.clock)
 
     def enqueue(self, kind: str | Handler, args: Mapping[str, Any] | None = None, /, **options: Unpack[JobOptions]) -> Job:
         """Enqueue a job. It is durable when this returns.
@@ -175,22 +199,39 @@ class Queue:
             InvalidOption: an option cannot apply to many jobs: `unique`, `after`.
         """
         entry = self._entry(kind)
-        limit = self.settings.max_args_bytes
-        checked = [entry.check(each, limit) for each in args]
+        options = _with_name(kind, options)
+        checked: list[str] = []
+        kinds: list[str] = []
+        for each in args:
+            checked.append(check_arguments(entry, each, self.settings))
+            if not kinds or entry.kind == SHELL:
+                kinds.append(kind_with_name(entry, each, options))
         for name in ("unique", "after"):
             if options.get(name):
                 raise InvalidOption(name, "applies to one job only; use new_job and enqueue_many")
         if not checked:
             return range(0)
-        pattern = build_checked_job(entry, checked[0], options, self.settings, self.clock)
-        return self.store.enqueuer.enqueue_bulk(pattern, checked)
+        pattern = build_checked_job(entry, kinds[0], checked[0], options, self.settings, self.clock)
+        if len({*kinds}) == 1:
+            return self.store.enqueuer.enqueue_bulk(pattern, checked)
+        made = [replace(pattern, kind=kind, args_json=text) for kind, text in zip(kinds, checked, strict=True)]
+        jobs = self.store.enqueuer.enqueue(made)
+        return range(jobs[0].id, jobs[-1].id + 1)
 
-    def enqueue_batch(self, jobs: Iterable[NewJob], *, name: str = "") -> Batch:
+    def enqueue_batch(self, jobs: Iterable[NewJob], *, name: str = "", into: int | None = None) -> Batch:
         """Enqueue checked jobs in one commit, as a batch with one outcome to wait for. Raises as `enqueue` does.
 
         If a unique key is taken, the job that holds it does not become a part of the batch.
+
+        Args:
+            jobs: the jobs.
+            name: the name of the batch.
+            into: the id of a batch that the jobs are added to, instead of a new one. It may have finished before.
+
+        Raises:
+            BatchNotFound: the batch `into` does not exist.
         """
-        return self.store.enqueuer.enqueue_batch(check_batch_name(name), list(jobs))
+        return self.store.enqueuer.enqueue_batch(check_batch_name(name), list(jobs), into)
 
     def enqueue_in(
         self, connection: Any, kind: str | Handler, args: Mapping[str, Any] | None = None, /, **options: Unpack[JobOptions]
@@ -326,16 +367,18 @@ class Queue:
     def stack(self, job_id: int, *, timeout: float = 0.5) -> Stack:
         """Return where the code of a running job is now, from its handler down.
 
-        Asks the process that runs it, which may be any process on this machine with a worker on this queue, and waits up to
-        `timeout` seconds. If no process replies, or the code has no Python stack, the record says so. Raises `JobNotFound`,
-        `NotRunning`.
+        Asks the process that runs it, and waits up to `timeout` seconds. On SQLite that is a process of the same user on this
+        machine; on PostgreSQL it may be on any machine. If no process replies, or the code has no Python stack, the record says
+        so. Raises `JobNotFound`, `NotRunning`.
         """
         from .execution.stack_trace import read_stack
 
         job = self.get(job_id)
         if job.state is not State.RUNNING or job.worker is None:
             raise NotRunning(job_id, job.state)
-        return read_stack(job_id, job.worker, self.clock.now(), self.store.notifier.request, timeout)
+        notifier = self.store.notifier
+        at = self.clock.now()
+        return read_stack(job_id, job.worker, at, notifier.request, timeout, across_machines=notifier.across_machines)
 
     def batch(self, batch: int) -> Batch:
         """Return the batch. Raises `BatchNotFound`."""
@@ -463,7 +506,7 @@ class Queue:
             job_id: a job that is scheduled, waiting, pending or retrying.
             args: all of its new arguments by name, checked as by `enqueue`; unchanged if `None`.
             actor: the actor.
-            changes: see `EditOptions`: queue, priority, delay, at, max_attempts, tags.
+            changes: see `EditOptions`: name, queue, priority, delay, at, max_attempts, tags.
 
         Raises:
             JobNotFound: the job does not exist.
@@ -484,7 +527,8 @@ class Queue:
         job = self.get(job_id)
         if not allows(Operation.EDIT, job.state):
             raise WrongState(job_id, Operation.EDIT, job.state)
-        return check_edit(None if args is None else self._entry(job.kind), args, changes, self.settings, self.clock)
+        named = args is not None or changes.get("name") is not None
+        return check_edit(job, self._entry(job.kind) if named else None, args, changes, self.settings, self.clock)
 
     def delete(self, job_id: int, *, actor: str | None = None) -> None:
         """Delete a job that is not running, with its attempts and log. Raises `JobNotFound`, `WrongState`."""
@@ -557,6 +601,16 @@ class Queue:
         for refusal in changes.refused.values():
             raise refusal
         return self.get(job_id)
+
+
+def _with_name(kind: str | Handler, options: JobOptions) -> JobOptions:
+    """Return the options with the name that the kind of a command has, as in `shell:gzip`. Raises `InvalidOption`."""
+    name = name_in_kind(kind) if isinstance(kind, str) else None
+    if name is None:
+        return options
+    if options.get("name") not in (None, name):
+        raise InvalidOption("name", f"must be that of the kind, {name!r}")
+    return {**options, "name": name}
 
 
 def _condition(filter: str | Condition) -> Condition:

@@ -7,7 +7,7 @@ library. The environment takes precedence over a `.env` file in the current fold
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
@@ -71,12 +71,21 @@ def _seconds(low: float, high: float) -> Callable[[str], float]:
         try:
             number = float(value)
         except ValueError:
-            raise ValueError("must be a number of seconds") from None
+            number = _duration(value)
         if not low <= number <= high:  # also refuses nan
             raise ValueError(f"must be from {low:g} to {high:g} seconds")
         return number
 
     return read
+
+
+def _duration(value: str) -> float:
+    from .model.filter import parse_duration  # imported late: most settings are plain numbers
+
+    try:
+        return parse_duration(value)
+    except ValueError:
+        raise ValueError("must be a duration such as 90s, 15m, 1h or 7d, or a number of seconds") from None
 
 
 def _choice(*choices: str, upper: bool = False) -> Callable[[str], str]:
@@ -97,6 +106,29 @@ def _setting(default: Any, read: Callable[[str], Any], doc: str, *, secret: bool
 
 
 _YEAR = 366 * 86400.0
+_OTHERS = {PREFIX + name for name in ("JOB_ID", "ATTEMPT", "WORKER", "THEME", "ASCII")}
+"""Variables that a command gets from its worker, and those of the cockpit."""
+_SYNONYMS = {"DB": "DATABASE", "URL": "DATABASE", "DATABASE_URL": "DATABASE", "WORKERS": "THREADS", "CONCURRENCY": "THREADS"}
+_SYNONYMS |= {"GRACE": "SHUTDOWN_GRACE", "RETRIES": "MAX_ATTEMPTS", "QUEUE": "QUEUES", "KEEP": "RETENTION"}
+_reported: set[str] = set()
+"""The unknown variables that this process has warned about."""
+
+
+def _report_unknown(name: str, known: Iterable[str]) -> None:
+    """Warn once about a variable that is probably a mistyped setting; others may be the program's own."""
+    if name in _reported:
+        return
+    _reported.add(name)
+    from difflib import get_close_matches
+
+    synonym = _SYNONYMS.get(name.removeprefix(PREFIX))
+    short = [each.removeprefix(PREFIX) for each in known]
+    similar = [synonym] if synonym else get_close_matches(name.removeprefix(PREFIX), short, n=1, cutoff=0.75)
+    if similar:
+        import logging
+
+        logger = logging.getLogger("jobdeck.settings")
+        logger.warning("%s is no setting of jobdeck, and has no effect; did you mean %s?", name, PREFIX + similar[0])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +188,10 @@ class Settings:
         path = (folder or Path()) / ".env"
         source = {**read_dotenv(path, PREFIX), **(os.environ if environ is None else environ)}
         values: dict[str, Any] = {}
+        known = {PREFIX + each.name.upper() for each in fields(cls)}
+        for name in source:
+            if name.startswith(PREFIX) and name not in known and name not in _OTHERS:
+                _report_unknown(name, known)
         for each in fields(cls):
             name = PREFIX + each.name.upper()
             if given.get(each.name) is not None:

@@ -21,18 +21,19 @@ from typing import Any
 from .clock import Clock, SystemClock
 from .execution.context import JobContext, capture_logs
 from .execution.executor import execute
+from .execution.log_buffer import MAX_LOG_BYTES, join_pieces
 from .execution.shell import add_shell
 from .kinds.definition import Handler, default_name
-from .kinds.registry import REGISTRY, SHELL, Entry, Registry
+from .kinds.registry import REGISTRY, Entry, Registry
 from .model.attempt_result import AttemptResult, Cancelled, Completed, Failed, Released, Snoozed
 from .model.errors import InvalidOption, UnknownKind
 from .model.jobs import Job, Outcome, Reason
+from .model.kind_names import SHELL
 from .model.states import State
 from .queue import Queue
 from .settings import Settings
 from .store.base import Store
 from .store.claim_capacity import ClaimRequest
-from .worker.log_flusher import MAX_LOG_BYTES
 
 NOON = 1_750_000_000.0
 """The default start of a frozen clock: 2025-06-15 15:06:40 UTC."""
@@ -100,6 +101,8 @@ class InlineResult:
     """Why the job would have failed finally."""
     progress: float | None = None
     """The last progress that the handler reported."""
+    progress_message: str | None = None
+    """The message of that report."""
     log: tuple[tuple[str, str], ...] = ()
     """Level and text of each log entry."""
 
@@ -244,7 +247,7 @@ def _store(store: Store, result: AttemptResult, given: JobContext) -> None:
             store.logs.append([(job.id, job.attempt, *line) for line in lines], MAX_LOG_BYTES)
         progress = given.take_progress()
         if progress is not None and job.lease is not None:
-            store.transitions.report_progress(job.id, job.lease, progress)
+            store.transitions.report_progress(job.id, job.lease, *progress)
         match result:
             case Completed():
                 store.completer.complete([result])
@@ -280,6 +283,7 @@ def _run(job: Job, registry: Registry, clock: Clock, random: Random) -> tuple[At
 
 def _to_record(result: AttemptResult, context: JobContext, error: BaseException | None) -> InlineResult:
     outcome, value, due, reason = Outcome.CANCELLED, None, None, None
+    progress = context.take_progress()
     match result:
         case Completed(result_json=text):
             outcome, value = Outcome.COMPLETED, None if text is None else json.loads(text)
@@ -295,8 +299,9 @@ def _to_record(result: AttemptResult, context: JobContext, error: BaseException 
         error=error,
         retry_in=None if due is None else due - result.finished_at,
         reason=reason,
-        progress=context.take_progress(),
-        log=tuple((level, text) for _, level, text in context.drain_log()),
+        progress=None if progress is None else progress[0],
+        progress_message=None if progress is None else progress[1],
+        log=tuple(join_pieces(context.drain_log())),
     )
 
 

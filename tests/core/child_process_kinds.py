@@ -73,7 +73,7 @@ def signals(how: str, note: str) -> None:
 
 @job(name="progress")
 def progress(note: str) -> None:
-    context().progress(0.25)
+    context().progress(0.25, "a quarter")
     hold(note)
 
 

@@ -1,4 +1,4 @@
-"""A temporary PostgreSQL server for the tests, without durability, reached through a Unix socket.
+"""A temporary PostgreSQL server for the tests, without durability unless it is asked for, reached through a Unix socket.
 
 The server programs are searched on the PATH and in the usual directories of Linux distributions. They refuse to run as
 root, and then run as another user.
@@ -38,6 +38,7 @@ _SETTINGS = {
     "shared_buffers": "64MB",
     "log_min_messages": "fatal",
 }
+_DURABLE = {"fsync": "on", "full_page_writes": "on", "synchronous_commit": "on", "shared_buffers": "256MB"}
 _TEMPLATE = "jobdeck_template"
 
 
@@ -60,7 +61,8 @@ def as_unprivileged(folder: Path) -> list[str]:
 class Server:
     """A server with one database per test."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, durable: bool = False) -> None:
+        self._settings = _SETTINGS | (_DURABLE if durable else {})
         self.folder = Path(tempfile.mkdtemp(prefix="jdpg"))  # socket paths must be short
         self._count = 0
         self._free: list[str] = []
@@ -84,7 +86,7 @@ class Server:
 
     def start(self) -> None:
         """Start the server and wait until it accepts connections."""
-        settings = [word for name, value in _SETTINGS.items() for word in ("-c", f"{name}={value}")]
+        settings = [word for name, value in self._settings.items() for word in ("-c", f"{name}={value}")]
         serve = [_program("postgres"), "-D", self._data, "-k", str(self.folder), *settings]
         self._process = subprocess.Popen(
             [*self._as, *serve], cwd=self.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL

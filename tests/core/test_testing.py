@@ -71,11 +71,12 @@ def test_a_job_run_inline_returns_its_result_log_and_progress(kinds: Registry) -
     def send(to: str, day: date) -> tuple[str, int]:
         logging.getLogger("shop").warning("to %s on %s", to, day.year)
         context().log.debug("attempt %d of %d", context().attempt, context().max_attempts)
-        context().progress(0.5)
+        context().progress(0.5, "half of it")
         return f"{context().kind} {context().job_id}", day.year
 
     ran = run_inline("send", {"to": "ann", "day": "2026-01-31"}, job_id=41, attempt=2, registry=kinds)
     assert (ran.outcome, ran.result, ran.progress) == (Outcome.COMPLETED, ["send 41", 2026], 0.5)
+    assert ran.progress_message == "half of it"
     assert ran.log == (("warning", "to ann on 2026"), ("debug", "attempt 2 of 7"))
 
 

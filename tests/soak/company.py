@@ -1,6 +1,7 @@
 """Company in one process: a second SQLite library, plain opens and closes, and forks, at random moments beside the queue.
 
-    python tests/soak/company.py --rounds 200 --seed 7
+    python -m tests.soak.company --rounds 200 --seed 7               on a file
+    python -m tests.soak.company --rounds 200 --seed 7 --postgres    forks only, on a server, which it starts
 
 As `ledger.py`: producers and workers are killed with SIGKILL at random points. Meanwhile a thread of each of them opens the
 queue's file with Python's `sqlite3`, reads and closes it, opens and closes the file and its log, copies the file, and forks
@@ -20,7 +21,7 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
-from ledger import Ledger, Verdict
+from tests.soak.ledger import Ledger, Verdict, new_database
 
 APP = """
 import os, random, shutil, sqlite3, threading, time
@@ -71,7 +72,7 @@ def disturb(queue, choose):
     path = os.environ["JOBDECK_DATABASE"]
     while not os.path.exists("quiet"):
         time.sleep(choose.uniform(0, 0.05))
-        act = choose.choice(["read", "connect", "open", "copy", "fork"])
+        act = choose.choice(["read", "connect", "open", "copy", "fork"] if os.path.exists(path) else ["fork"])
         try:
             if act == "read":
                 read(path)
@@ -134,8 +135,8 @@ class Company(Ledger):
 
     app, worker, producer = APP, WORKER, PRODUCER
 
-    def __init__(self, folder: Path, seed: int) -> None:
-        super().__init__(folder, seed)
+    def __init__(self, folder: Path, seed: int, *, address: str | None = None) -> None:
+        super().__init__(folder, seed, address=address)
         self.environment |= {"ERRORS": str(folder / "errors"), "ACTS": str(folder / "acts")}
 
     def _start_missing(self) -> None:
@@ -182,9 +183,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--postgres", action="store_true", help="use a PostgreSQL server instead of a file")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    with tempfile.TemporaryDirectory() as folder, Company(Path(folder), options.seed) as company:
+    address = new_database() if options.postgres else None
+    with tempfile.TemporaryDirectory() as folder, Company(Path(folder), options.seed, address=address) as company:
         verdict = company.run(options.rounds, lambda text: print(text, flush=True))
         acts, errors = company._lines("acts"), company._lines("errors")
     print(

@@ -16,9 +16,11 @@ from tests.tui.jobs_pilot import play, table, toasts
 from tests.tui.test_lost_database import header
 from textual.pilot import Pilot
 
-from jobdeck import Queue, Settings, State, StoreError
+from jobdeck import OperationResult, Queue, Settings, State, StoreError
+from jobdeck.store.claim_capacity import ClaimRequest
 from jobdeck_tui.app import Cockpit
 from jobdeck_tui.feed.feed import Feed
+from jobdeck_tui.feed.job_actions import CANCEL, ActionPreview, apply_reversibly
 from jobdeck_tui.launch import _title
 
 pytestmark = pytest.mark.postgres
@@ -47,6 +49,16 @@ def app(queue: Queue, *, threads: int = 0) -> Cockpit:
 def drop(where: str) -> None:
     with psycopg.connect(where, autocommit=True) as connection:
         connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+
+
+def test_a_running_job_is_asked_about_before_anything_changes(six: Queue) -> None:
+    (running,) = six.store.claimer.claim(ClaimRequest("w", 1, kinds=("img.resize",), queues=(), lease=60.0))
+    asked = apply_reversibly(six, CANCEL, [running.id, 5, 6])
+    assert isinstance(asked, ActionPreview)
+    assert (asked.irreversible, len(asked.ids)) == (1, 3)
+    assert six.count("state:pending") == 5
+    assert not six.get(running.id).cancelling
+    assert isinstance(apply_reversibly(six, CANCEL, [5, 6]), OperationResult)
 
 
 def test_actions_and_their_undo_are_visible_at_once(six: Queue) -> None:

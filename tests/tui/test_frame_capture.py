@@ -37,6 +37,15 @@ def test_a_snapshot_is_the_main_screen_in_the_requested_size(line: CommandLine) 
     assert b"\x1b" not in ran.stdout
 
 
+def test_a_snapshot_of_a_full_table_marks_where_its_details_are_cut(line: CommandLine) -> None:
+    with line.queue() as queue:
+        queue.enqueue_many([queue.new_job("shell", {"command": ["echo", "a long text " * 9]}) for _ in range(60)])
+    shown = run(line, "--snapshot", "--size", "80x24", PYTHONUTF8="1").stdout.decode().splitlines()
+    rows = [each for each in shown if "○ pending  " in each]
+    assert len(rows) > 10
+    assert [each for each in rows if "…" not in each[-3:]] == []
+
+
 def test_a_snapshot_only_reads_and_runs_no_job(line: CommandLine) -> None:
     run(line, "--snapshot", "--size", "80x24")
     with Queue(line.database) as queue:

@@ -17,7 +17,7 @@ from jobdeck import State
 from jobdeck_tui.app import Cockpit
 from jobdeck_tui.feed.feed import Feed
 from jobdeck_tui.frame_capture import screen_text
-from jobdeck_tui.keymap import Keymap, actions, parse_keymap, read_keymap, short_name
+from jobdeck_tui.keymap import KeyAction, Keymap, actions, parse_keymap, read_keymap, short_name
 from jobdeck_tui.screens.help import HelpScreen
 from jobdeck_tui.screens.jobs import JobsScreen
 
@@ -118,6 +118,41 @@ def test_each_error_has_its_own_message(text: str, said: str) -> None:
     (problem,) = problems(text)
     assert said in problem
     assert problem.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("written", "key"),
+    [
+        *[(each, "ctrl+x") for each in ("ctrl+x", "Ctrl+X", "ctrl-x", "C-x", "^X", "<C-x>", "Control + x")],
+        *[(each, "pagedown") for each in ("pagedown", "PageDown", "page-down", "Page Down", "PgDn", "<PgDn>")],
+        *[(each, "escape") for each in ("esc", "Esc", "Escape", "<esc>")],
+        *[(each, "enter") for each in ("Enter", "Return", "CR")],
+        *[(each, "up") for each in ("Up", "arrow-up", "Up Arrow", "cursor_up")],
+        *[(each, "shift+tab") for each in ("Shift+Tab", "S-Tab", "backtab")],
+        *[(each, "R") for each in ("R", "shift+r", "Shift-R")],
+        *[(each, "alt+x") for each in ("M-x", "Option+X", "alt+x")],
+        ("Del", "delete"),
+        ("spacebar", "space"),
+        ("F5", "f5"),
+        ("ctrl--", "ctrl+minus"),
+        ("ctrl+plus", "ctrl+plus"),
+        ("-", "minus"),
+        ("?", "question_mark"),
+        ("Ö", "Ö"),
+    ],
+)
+def test_a_key_may_be_written_as_people_and_other_programs_do(written: str, key: str) -> None:
+    known = [KeyAction("jobs", "retry", ("r",), "")]
+    assert parse_keymap({"jobs": {"retry": [written]}}, known) == Keymap({"jobs.retry": key})
+
+
+def test_an_unknown_key_is_answered_with_a_similar_one() -> None:
+    (problem,) = problems('[jobs]\nretry = "pgupp"')
+    assert "names an unknown key: 'pgupp' (did you mean pgup?)" in problem
+
+
+def test_a_byte_order_mark_in_the_file_is_skipped(still: FrozenQueue, tmp_path: Path) -> None:
+    assert cockpit(still, '\ufeff[jobs]\nretry = "R"\n', tmp_path).keymap == {"jobs.retry": "R"}
 
 
 def test_two_keys_can_be_swapped_without_a_warning(still: FrozenQueue, tmp_path: Path) -> None:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from jobdeck_tui.preferences import Preferences
+import pytest
+
+from jobdeck import Queue, Settings
+from jobdeck_tui import launch
+from jobdeck_tui.launch_options import LaunchOptions
+from jobdeck_tui.preferences import OF_TERMINAL, Preferences
 
 
 def test_a_value_is_restored_in_the_next_session(tmp_path: Path) -> None:
@@ -35,3 +40,36 @@ def test_without_a_writable_folder_values_last_for_the_session(tmp_path: Path) -
     remembered = Preferences(tmp_path / "config" / "cockpit.json")
     remembered.put("theme", "x")
     assert remembered.get("theme", "") == "x"
+
+
+def test_what_is_set_in_the_demo_is_not_remembered_for_real_queues(tmp_path: Path) -> None:
+    file = tmp_path / "cockpit.json"
+    Preferences(file).put("table.sort", ["id", True])
+    demo = Preferences(file, lasting=OF_TERMINAL)
+    assert demo.get("table.sort", []) == ["id", True]
+    demo.put("table.sort", ["took", False])
+    demo.put("filters.history", ["state:failed"])
+    demo.put("theme", "light")
+    assert demo.get("table.sort", []) == ["took", False]
+    later = Preferences(file)
+    assert (later.get("table.sort", []), later.get("filters.history", [])) == (["id", True], [])
+    assert later.get("theme", "dark") == "light"
+
+
+def test_the_demo_keeps_only_the_preferences_of_the_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launch, "config_file", lambda name: tmp_path / name)
+    kept: list[Preferences] = []
+
+    def run(queue: Queue, settings: Settings, wish: LaunchOptions, where: str, remembered: Preferences, *_: object) -> int:
+        remembered.put("table.sort", ["took", False])
+        kept.append(remembered)
+        return 0
+
+    monkeypatch.setattr("jobdeck_tui.session.run", run)
+    monkeypatch.setenv("TEXTUAL_DRIVER", "none")  # no splash
+    settings = Settings(database=str(tmp_path / "jobs.db"), synchronous="OFF")
+    launch.run_cockpit(settings, LaunchOptions(demo=True))
+    assert kept[0].get("table.sort", []) == ["took", False]
+    assert Preferences(tmp_path / "cockpit.json").get("table.sort", []) == []
+    launch.run_cockpit(settings, LaunchOptions())
+    assert Preferences(tmp_path / "cockpit.json").get("table.sort", []) == ["took", False]

@@ -48,7 +48,7 @@ def test_a_whole_session_by_keyboard(database: Path, deck: Screen) -> None:
     deck.type(*"sh -c 'echo all is well; exit 3'", pause=0.01)
     deck.see("all is well")
     deck.type("\x13")  # ctrl+s
-    deck.see("Job 1 shell enqueued")
+    deck.see("Job 1 shell:echo enqueued")
     wait_until(lambda: look(database, 1) in (State.RETRYING, State.FAILED))
 
     # Jobs from other processes: one that fails permanently, one that runs long, and three in a paused queue.

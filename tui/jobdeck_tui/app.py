@@ -19,11 +19,12 @@ from textual.driver import Driver
 from textual.filter import LineFilter
 from textual.screen import ModalScreen, Screen
 
-from jobdeck import SWITCH_INTERVAL, Job, Overview, Schedule, default_in_forks
+from jobdeck import SWITCH_INTERVAL, Job, Overview, Schedule, default_in_forks, handler_kind
 
-from .app_base import CockpitBase
+from .app_base import CockpitBase, changes_queue, is_refused
 from .feed.connection_status import ConnectionMonitor
 from .feed.feed import Feed, Post
+from .feed.job_actions import ActionPreview, JobAction
 from .feed.messages import (
     ActionFinished,
     ActionProgress,
@@ -81,6 +82,13 @@ class Cockpit(CockpitBase):
         Binding("ctrl+c,ctrl+q", "request_quit", "quit", show=False, priority=True, tooltip="Quit, from any screen"),
         Binding(
             "exclamation_mark", "program_log", "log", show=False, tooltip="Show this program's warnings and printed output"
+        ),
+        Binding(
+            "ctrl+z",
+            "suspend_process",
+            "suspend",
+            show=False,
+            tooltip="Suspend the cockpit and its running jobs; the shell's fg continues them",
         ),
         Binding("f1", "guide", "guide", show=False, tooltip="Read the guide: jobs, retries, filters, deployment, …"),
         Binding("ctrl+t", "next_theme", "next theme", show=False, tooltip="Switch to the next theme"),
@@ -174,6 +182,12 @@ class Cockpit(CockpitBase):
         on_signals(asyncio.get_running_loop(), handlers, self._force_exit)
         default_in_forks(*handlers, signal.SIGWINCH, signal.SIGTSTP, signal.SIGCONT)
         self.set_timer(LOAD_AFTER, self._load)
+        self.app_resume_signal.subscribe(self, self._repaint)
+
+    def _repaint(self, _app: object) -> None:
+        """Paint everything, after another program had the terminal."""
+        for screen in self.screen_stack:
+            screen.refresh(layout=True)
 
     def _load(self) -> None:
         """Import frequently opened screens in the background, so that the first key press does not wait."""
@@ -305,10 +319,10 @@ class Cockpit(CockpitBase):
         """Allow `recreate` only if the database is missing."""
         return self._connection.lost if action == "recreate" else super().check_action(action, parameters)
 
+    @changes_queue
     def action_recreate(self) -> None:
         """Create a new, empty database in place of the missing one."""
-        if not self.refuse_readonly():
-            self.feed.recreate()
+        self.feed.recreate()
 
     # -- the program's own log -------------------------------------------------------------------
 
@@ -359,6 +373,25 @@ class Cockpit(CockpitBase):
         if self.readonly:
             self.notify_user(READONLY, failed=True)
         return self.readonly
+
+    def change_jobs(self, action: JobAction, ids: Sequence[int], changed: Callable[[], None] | None = None) -> None:
+        asked_on = self.screen
+
+        def apply() -> None:
+            if changed is not None:
+                changed()
+
+        def ask(preview: ActionPreview | None) -> None:
+            if preview is None:
+                apply()
+            elif self.screen is not asked_on:  # a key that is meant for another dialog must not answer this one
+                self.notify_user(f"{action.verb} stops running jobs and was not done; press its key again", failed=True)
+            else:
+                from .screens.confirm_irreversible import confirm_irreversible
+
+                confirm_irreversible(self, preview, apply)
+
+        self.feed.run_action(action, ids, ask)
 
     def action_open_screen(self, name: str, part: str = "") -> None:
         while len(self.screen_stack) > 1 and not isinstance(self.screen, ViewScreen):
@@ -417,7 +450,7 @@ class Cockpit(CockpitBase):
         self.push_screen(WhyScreen(job_id, self.feed.explain))
 
     def new_job(self, like: Job | None = None) -> None:
-        if like is not None and like.kind not in {kind.name for kind in self.kinds}:
+        if like is not None and handler_kind(like.kind) not in {kind.name for kind in self.kinds}:
             self.notify_user(f"Kind {like.kind} is not registered; name its module with --app or JOBDECK_APP", failed=True)
             return
 
@@ -519,6 +552,8 @@ class Cockpit(CockpitBase):
         for active in screen.active_bindings.values():
             binding = active.binding
             if not binding.description or binding.system or binding.action in seen or binding.action in _NO_COMMANDS:
+                continue
+            if is_refused(active.node, binding.action):
                 continue
             seen.add(binding.action)
             title = binding.description[:1].upper() + binding.description[1:]

@@ -11,21 +11,30 @@ import os
 import sys
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from textual.app import App, SystemCommand
+from textual.dom import DOMNode
 from textual.filter import LineFilter, Monochrome, NoColor
+from textual.notifications import Notify
 
 from jobdeck import Job, Kind, Overview, Schedule
 
 from .feed.feed import Feed
+from .feed.job_actions import JobAction
 from .preferences import Preferences
+from .terminal.color_depth import ColorDepth
 from .terminal.line_filters import AsciiFilter, MonochromeFilter
 from .text.ascii import to_ascii
 from .text.sanitize import safe
 from .theme import FALLBACKS, MONO, SCHEMES
 
+_P = ParamSpec("_P")
+_Node = TypeVar("_Node", bound=DOMNode)
 DEFAULT = "dark"
+MOST_TOASTS = 3
+"""The maximum number of toasts shown at once: more would cover a dialog."""
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 
 
@@ -52,14 +61,27 @@ class ThemedApp(App[int]):
         self.colorless = bool(os.environ.get("NO_COLOR"))
         # Textual's own monochrome mode turns colors into grays; here no color is sent at all.
         self.no_color = False
-        for each in (*(known.theme for known in SCHEMES.values()), MONO):
-            self.register_theme(each)
+        self.color_depth = ColorDepth.TRUE
+        """The colors that are drawn with; see `use_terminal_colors`."""
+        for known in SCHEMES.values():
+            self.register_theme(known.full.theme)
+            self.register_theme(known.sixteen.theme)
+        self.register_theme(MONO)
         chosen = scheme or self.preferences.get("theme", DEFAULT)
         self.scheme = chosen if chosen in SCHEMES else DEFAULT
         """The name of the chosen theme."""
         self.ascii_only = self.preferences.get("ascii", False) if ascii_only is None else ascii_only
         self._ascii, self._uncolored = AsciiFilter(), MonochromeFilter()
         self.theme = MONO.name if self.colorless else SCHEMES[self.scheme].theme.name
+
+    def use_terminal_colors(self) -> None:
+        """Draw with the colors that the terminal has, by its environment. Without it: with all, as in a picture."""
+        self.color_depth = ColorDepth(self.console.color_system or ColorDepth.TRUE.value)
+        self._show_scheme()
+
+    def _show_scheme(self) -> None:
+        if not self.colorless:
+            self.theme = SCHEMES[self.scheme].look_in(self.color_depth).theme.name
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         return dict(FALLBACKS)
@@ -69,7 +91,8 @@ class ThemedApp(App[int]):
         if self.colorless:
             filters.append(self._uncolored)
         else:
-            filters += next((each.filters for each in SCHEMES.values() if each.theme.name == self.theme), ())
+            looks = (each.look_in(self.color_depth) for each in SCHEMES.values())
+            filters += next((look.filters for look in looks if look.theme.name == self.theme), ())
         return [*filters, self._ascii] if self.ascii_only else filters
 
     def to_terminal_text(self, text: str) -> str:
@@ -86,13 +109,21 @@ class ThemedApp(App[int]):
         shown = self.to_terminal_text(safe(text))
         self.notify(shown, severity="warning" if failed else "information", timeout=6 if failed else 3, markup=False)
 
+    def on_notify(self, event: Notify) -> None:
+        """Drop the toasts that the new one repeats, and the oldest beyond `MOST_TOASTS`, before Textual adds it."""
+        shown = [*self._notifications]
+        repeated = [each for each in shown if each.message == event.notification.message]
+        others = [each for each in shown if each not in repeated]
+        for each in (*repeated, *others[: max(0, len(others) - MOST_TOASTS + 1)]):
+            self._unnotify(each, refresh=False)
+
     def apply_theme(self, scheme: str) -> None:
         """Switch to another theme and remember it."""
         if self.colorless:
             self.notify_user("NO_COLOR is set; unset it to choose a theme", failed=True)
             return
         self.scheme = scheme
-        self.theme = SCHEMES[scheme].theme.name
+        self._show_scheme()
         self.preferences.put("theme", scheme)
 
     def action_next_theme(self) -> None:
@@ -151,6 +182,16 @@ class CockpitBase(ThemedApp):
     @abstractmethod
     def refuse_readonly(self) -> bool:
         """Return whether changes are refused; if so, show why."""
+
+    @abstractmethod
+    def change_jobs(self, action: JobAction, ids: Sequence[int], changed: Callable[[], None] | None = None) -> None:
+        """Apply an action to a few jobs; ask first if it could not be undone for some of them.
+
+        Args:
+            action: the action.
+            ids: the jobs.
+            changed: called when the action has been applied, and not if the user decides against it.
+        """
 
     @abstractmethod
     def action_open_screen(self, name: str, part: str = "") -> None:
@@ -270,3 +311,28 @@ def cockpit_of(app: App[Any]) -> CockpitBase:
     """Return the running app as the type that screens may use."""
     assert isinstance(app, CockpitBase)
     return app
+
+
+def changes_queue(action: Callable[Concatenate[_Node, _P], None]) -> Callable[Concatenate[_Node, _P], None]:
+    """Mark an action that changes the queue: a read-only cockpit refuses it, and neither hints nor lists its key."""
+
+    @wraps(action)
+    def guarded(node: _Node, /, *args: _P.args, **more: _P.kwargs) -> None:
+        if not cockpit_of(node.app).refuse_readonly():
+            action(node, *args, **more)
+
+    setattr(guarded, _CHANGES, True)
+    return guarded
+
+
+_CHANGES = "changes_queue"
+
+
+def is_refused(node: DOMNode, action: str) -> bool:
+    """Return whether the cockpit is read-only and the action of a binding of this node would change the queue."""
+    app = node.app
+    if not (isinstance(app, CockpitBase) and app.readonly):
+        return False
+    name = action.partition("(")[0]
+    owner = app if name.startswith("app.") else node.screen if name.startswith("screen.") else node
+    return hasattr(getattr(owner, f"action_{name.rpartition('.')[2]}", None), _CHANGES)

@@ -6,15 +6,15 @@ import gc
 import os
 import sys
 from importlib import import_module
-from io import TextIOWrapper
 from typing import Any
 
 import click
 
 from jobdeck import __version__
 
-from .commands.common import CliContext, common_options, flush_quietly, report_error
+from .commands.common import CliContext, SuggestingGroup, common_options, print_error, report_error
 from .commands.init_process import become_init
+from .commands.standard_streams import check_standard_streams, finish_output, is_output_error
 
 #: Heading → command → (module, one line for `jobdeck --help`). The function is named after the command: `list_command`.
 SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
@@ -73,7 +73,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
 COMMANDS = {name: each for section in SECTIONS.values() for name, each in section.items()}
 
 
-class RootGroup(click.Group):
+class RootGroup(SuggestingGroup):
     """List subcommands under headings, and import one only to run it or to print its help."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -99,15 +99,21 @@ class RootGroup(click.Group):
 
     def main(self, args: Any = None, *_: Any, **extra: Any) -> Any:
         """Run a command line and exit with 0 on success, 1 on failure, 2 on wrong usage."""
+        if shell := os.environ.get("_JOBDECK_COMPLETE"):
+            from .commands.shells.answer import main as answer_shell
+
+            answer_shell(self, shell)
+            sys.exit(0)
         extra |= {"prog_name": "jobdeck", "standalone_mode": False}
         if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
             extra.setdefault("color", False)
-        with flush_quietly():
-            try:
-                code = super().main(args, **extra)
-            except Exception as error:
-                code = report_error(error)
-        sys.exit(code if isinstance(code, int) else 0)
+        try:
+            code = super().main(args, **extra)
+        except SystemExit as ended:
+            code = ended.code
+        except Exception as error:
+            code = 1 if is_output_error(error) else report_error(error)
+        sys.exit(finish_output(code if isinstance(code, int) else 0, print_error))
 
 
 @click.group(
@@ -147,9 +153,7 @@ def main() -> None:
     """Run the `jobdeck` script."""
     become_init()
     gc.set_threshold(20_000, 20, 20)  # startup creates many objects and no garbage: collecting costs 10 %
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # escape what a non-UTF-8 terminal cannot encode, instead of crashing
+    check_standard_streams()
     try:
         cli()
     except KeyboardInterrupt:

@@ -51,5 +51,6 @@ def open_guide(topic: str | None, *, scheme: str | None = None, ascii_only: bool
         scheme=scheme or theme_from_environment(os.environ),
         ascii_only=ascii_only or detect_ascii(os.environ, remembered),
     )
+    app.use_terminal_colors()
     app.run()
     return app.return_code or 0

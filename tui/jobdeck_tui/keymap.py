@@ -33,6 +33,21 @@ _MODIFIERS = {"ctrl", "shift", "alt", "meta", "super", "hyper"}
 _NAMED = {key.value for key in Keys} | {f"f{n}" for n in range(1, 25)}
 _LONG = {"/": "slash", "\\": "backslash", "@": "at", "-": "minus", "+": "plus", "_": "underscore"}
 _SHORT = {long: short for short, long in _LONG.items()}
+_MODIFIER_NAMES = {each: each for each in _MODIFIERS}
+_MODIFIER_NAMES |= {"control": "ctrl", "ctl": "ctrl", "c": "ctrl", "option": "alt", "opt": "alt", "m": "alt", "a": "alt"}
+_MODIFIER_NAMES |= {"command": "super", "cmd": "super", "win": "super", "s": "shift"}
+_MODIFIER = re.compile(rf"({'|'.join(sorted(_MODIFIER_NAMES, key=len, reverse=True))})\s*[+-]\s*(?=.)", re.IGNORECASE)
+"""A modifier before a key."""
+_KEY_NAMES = {name.replace("_", ""): name for name in _NAMED if "+" not in name}
+_KEY_NAMES |= dict.fromkeys(("esc",), "escape") | dict.fromkeys(("return", "cr", "ret"), "enter")
+_KEY_NAMES |= dict.fromkeys(("pgup", "prior", "pageu"), "pageup") | dict.fromkeys(("pgdn", "pgdown", "next"), "pagedown")
+_KEY_NAMES |= dict.fromkeys(("del", "rubout"), "delete") | dict.fromkeys(("ins",), "insert")
+_KEY_NAMES |= dict.fromkeys(("bs", "bksp", "back"), "backspace") | dict.fromkeys(("spacebar", "spc"), "space")
+_KEY_NAMES |= {each + way: way for way in ("up", "down", "left", "right") for each in ("arrow", "cursor")}
+_KEY_NAMES |= {way + each: way for way in ("up", "down", "left", "right") for each in ("arrow", "key")}
+_KEY_NAMES |= {"backtab": "backtab", "pos1": "home"}
+"""Names of keys as people write them, in lower case and without spaces → Textual's."""
+_WRITABLE = sorted({*_NAMED, *_KEY_NAMES, *(f"{modifier}+…" for modifier in _MODIFIER_NAMES)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +163,7 @@ def read_keymap(file: Path | None, app: type[DOMNode]) -> Keymap:
     if file is None:
         return Keymap()
     try:
-        text = file.read_text("utf-8")
+        text = file.read_text("utf-8-sig")
     except FileNotFoundError:
         return Keymap()
     except (OSError, UnicodeDecodeError) as error:
@@ -198,11 +213,40 @@ def _read_keys(value: object) -> tuple[str, str]:
     parts = [value] if isinstance(value, str) and len(value) == 1 else value.split(",") if isinstance(value, str) else value
     if not isinstance(parts, list) or not parts or not all(isinstance(part, str) and part.strip() for part in parts):
         return "", "must be a key, or a list of keys"
-    keys = [part.strip() if len(part) > 1 else part for part in parts]
-    for key in keys:
-        if not _is_key(key):
-            return "", f"names an unknown key: {key!r}"
-    return ",".join(long_name(key) for key in keys), ""
+    keys = []
+    for part in parts:
+        key = key_of(part)
+        if key is None:
+            return "", f"names an unknown key: {part.strip()!r}{_suggestion(part.strip().lower(), _WRITABLE)}"
+        keys.append(long_name(key))
+    return ",".join(keys), ""
+
+
+def key_of(text: str) -> str | None:
+    """Return Textual's name of a key as a person or another program writes it; `None` if there is no such key.
+
+    `Ctrl+X`, `ctrl-x`, `C-x`, `^X` and `<C-x>` are one key, and so are `esc` and `Escape`, `PgDn` and `page down`.
+    """
+    if len(text) == 1:
+        return text if text.isprintable() else None
+    text = text.strip()
+    if text.startswith("<") and text.endswith(">") and len(text) > 2:
+        text = text[1:-1]
+    if text.startswith("^") and len(text) == 2:
+        text = f"ctrl+{text[1]}"
+    modifiers = []
+    while found := _MODIFIER.match(text):
+        modifiers.append(_MODIFIER_NAMES[found[1].lower()])
+        text = text[found.end() :]
+    last = text if len(text) == 1 else _KEY_NAMES.get(re.sub("[ _-]", "", text.lower()), text.lower())
+    if modifiers == ["shift"] and len(last) == 1 and last.isalpha():
+        modifiers, last = [], last.upper()
+    elif modifiers and len(last) == 1:
+        last = long_name(last.lower())  # a terminal tells no difference
+    if last == "backtab":
+        modifiers, last = [*modifiers, "shift"], "tab"
+    key = "+".join([*dict.fromkeys(modifiers), last])
+    return key if _is_key(key) else None
 
 
 def _is_key(key: str) -> bool:

@@ -11,7 +11,8 @@ from pathlib import Path
 from jobdeck import SWITCH_INTERVAL, Queue, Settings
 
 from .launch_options import LaunchOptions
-from .preferences import Preferences, config_file
+from .preferences import OF_TERMINAL, Preferences, config_file
+from .terminal.job_control import wait_for_foreground
 from .terminal.last_resort import LastResort
 from .terminal.malloc import return_large_blocks
 from .terminal.splash import show_splash
@@ -28,7 +29,9 @@ def run_cockpit(settings: Settings, wish: LaunchOptions) -> int:
     # Keeps keys responsive while CPU-bound handlers run: threads give up the GIL every half millisecond.
     sys.setswitchinterval(SWITCH_INTERVAL)
     return_large_blocks()
-    remembered = Preferences(config_file("cockpit.json"))
+    if wish.frame is None and "TEXTUAL_DRIVER" not in os.environ and sys.stdin is not None and sys.stdin.isatty():
+        wait_for_foreground(sys.stdin.fileno())
+    remembered = Preferences(config_file("cockpit.json"), lasting=OF_TERMINAL if wish.demo else None)
     last_resort = LastResort()
     try:
         with _queue(settings, wish) as (queue, where), _splash(queue, where, wish, remembered):
@@ -48,7 +51,7 @@ def _splash(queue: Queue, where: str, wish: LaunchOptions, remembered: Preferenc
 @contextmanager
 def _queue(settings: Settings, wish: LaunchOptions) -> Iterator[tuple[Queue, str]]:
     if not wish.demo:
-        with Queue(settings=settings) as queue:
+        with Queue(settings=settings, readonly=wish.readonly or wish.frame is not None) as queue:
             yield queue, _title(queue.where)
         return
     from .demo.sandbox import demo_queue

@@ -9,12 +9,16 @@ import json
 import logging
 import os
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, TypeVar
 
 from platformdirs import user_config_path
 
 logger = logging.getLogger("jobdeck.preferences")
+
+OF_TERMINAL = ("theme", "ascii")
+"""The preferences that suit the terminal and the user's eyes, whichever queue is shown: the demo keeps no others."""
 
 T = TypeVar("T")
 
@@ -33,14 +37,17 @@ def config_file(name: str) -> Path | None:
 class Preferences:
     """Named JSON values. Without a file they last until the program exits."""
 
-    def __init__(self, file: Path | None = None) -> None:
+    def __init__(self, file: Path | None = None, *, lasting: Collection[str] | None = None) -> None:
         """Read the values.
 
         Args:
             file: the file to keep them in; created with its folder on the first change.
+            lasting: the names of the values to keep; changes of others last until the program exits. `None` keeps all.
         """
         self._file = file
+        self._lasting = lasting
         self._values: dict[str, Any] = {}
+        self._passing: dict[str, Any] = {}
         if file is not None:
             try:
                 values = json.loads(file.read_text("utf-8"))
@@ -53,11 +60,14 @@ class Preferences:
 
     def get(self, name: str, default: T) -> T:
         """Return the value of that name if it has the default's type, else the default."""
-        value = self._values.get(name, default)
+        value = self._passing.get(name, self._values.get(name, default))
         return value if isinstance(value, type(default)) else default
 
     def put(self, name: str, value: object) -> None:
         """Set a value. The file is replaced atomically, so it is never half written."""
+        if self._lasting is not None and name not in self._lasting:
+            self._passing[name] = value
+            return
         if self._values.get(name) == value:
             return
         self._values[name] = value

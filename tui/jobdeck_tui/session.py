@@ -18,6 +18,7 @@ from .terminal.crash import write_report
 from .terminal.event_loop import responsive_loop
 from .terminal.last_resort import LastResort
 from .terminal.program_log import ProgramLog, RedirectedStreams, logging_to
+from .text.sanitize import safe
 
 _DEMO_THREADS = 8
 _DEMO_SETTLE_TIME = 4.0
@@ -55,7 +56,7 @@ def run(
             make_feed,
             where=where,
             grace=settings.shutdown_grace,
-            readonly=readonly,
+            readonly=wish.readonly,
             look_back=120.0 if wish.demo else 600.0,
             remembered=remembered,
             scheme=wish.scheme or theme_from_environment(os.environ),
@@ -65,7 +66,10 @@ def run(
         )
         if wish.frame is not None:
             _print_frame(app, wish.frame, settle=_DEMO_SETTLE_TIME if wish.demo else 0.0)
+            if queue.notice is not None:
+                print(f"jobdeck: {safe(queue.notice)}", file=sys.stderr)  # noqa: T201
             return 0
+        app.use_terminal_colors()
         guard = CrashGuard()
         if threads:
             guard.start()

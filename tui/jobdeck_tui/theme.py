@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from textual.filter import LineFilter
 from textual.theme import Theme
 
-from .terminal.line_filters import CARET, SelectionFilter, TerminalColorsFilter
+from .terminal.color_depth import ColorDepth
+from .terminal.line_filters import CARET, PaletteFilter, SelectionFilter, SixteenColorsFilter, TerminalColorsFilter
 from .terminal.screen_size import GROUNDS
 
 DARK = Theme(
@@ -28,7 +29,7 @@ DARK = Theme(
         "line": "#2b303d",
         "line-focus": "#5a6a94",
         "quiet": GROUNDS["dark"].quiet,
-        "cursor": "#222a3f",
+        "cursor": "#21293e",
         "field": "#1f2431",
         "mark": "#e0af68",
         "later": "#bb9af7",
@@ -39,12 +40,12 @@ DARK = Theme(
 LIGHT = Theme(
     name="jobdeck-light",
     dark=False,
-    primary="#2f5fc4",
+    primary="#2f5ec2",
     secondary="#5c6270",
-    accent="#087799",
-    success="#2e7d3a",
-    warning="#a35a00",
-    error="#c02942",
+    accent="#076b8a",
+    success="#297034",
+    warning="#955200",
+    error="#bb2840",
     foreground=GROUNDS["light"].text,
     background=GROUNDS["light"].color,
     surface=GROUNDS["light"].color,
@@ -56,7 +57,7 @@ LIGHT = Theme(
         "quiet": GROUNDS["light"].quiet,
         "cursor": "#dde6fa",
         "field": "#e4e0d6",
-        "mark": "#a35a00",
+        "mark": "#955200",
         "later": "#7548b8",
         "input-selection-background": "#b9cbf5",
     },
@@ -164,6 +165,107 @@ MONO = Theme(
 )
 
 
+def _of_sixteen(name: str, **colors: str) -> Theme:
+    """Return a theme of the sixteen colors, on a ground of its own.
+
+    Terminals disagree on these colors: bright black may be light or dark, or the ground; blue may be too dark to read, green
+    on white too light. Of each pair of colors that is drawn as text, one is far lighter than the other in all of them.
+    """
+    colors = {key.replace("_", "-"): f"ansi_{color}" for key, color in colors.items()}
+    ground, text, cursor, line = (colors[key] for key in ("background", "foreground", "cursor", "line"))
+    return Theme(
+        name=name,
+        ansi=True,
+        dark=ground == "ansi_black",
+        background=ground,
+        surface=ground,
+        panel=ground,
+        boost=ground,
+        foreground=text,
+        primary=colors["accent"],
+        secondary=colors["quiet"],
+        accent=colors["accent"],
+        success=colors["success"],
+        warning=colors["warning"],
+        error=colors["error"],
+        variables={
+            "mark": colors["warning"],
+            "ansi-background": ground,
+            "ansi-foreground": text,
+            "border": line,
+            "border-blurred": line,
+            "block-cursor-foreground": ground,
+            "block-cursor-background": cursor,
+            "input-cursor-background": "ansi_magenta",
+            "input-cursor-foreground": "ansi_bright_white",
+            "input-cursor-text-style": "none",
+            "input-selection-background": cursor,
+            "input-selection-foreground": ground,
+            "screen-selection-background": cursor,
+            "screen-selection-foreground": ground,
+            **{key: colors[key] for key in ("line", "line-focus", "quiet", "cursor", "field", "later")},
+        },
+    )
+
+
+DARK_16 = _of_sixteen(
+    "jobdeck-dark-16",
+    background="black",
+    foreground="bright_white",
+    quiet="white",
+    line="bright_black",
+    line_focus="cyan",
+    cursor="white",
+    field="blue",
+    accent="bright_cyan",
+    success="bright_green",
+    warning="bright_yellow",
+    error="bright_red",
+    later="bright_magenta",
+)
+
+LIGHT_16 = _of_sixteen(
+    "jobdeck-light-16",
+    background="bright_white",
+    foreground="black",
+    quiet="bright_black",
+    line="white",
+    line_focus="blue",
+    cursor="black",
+    field="white",
+    accent="blue",
+    success="black",  # green, cyan and yellow are too light
+    warning="magenta",
+    error="red",
+    later="magenta",
+)
+
+CONTRAST_16 = _of_sixteen(
+    "jobdeck-contrast-16",
+    background="black",
+    foreground="bright_white",
+    quiet="white",
+    line="white",
+    line_focus="bright_yellow",
+    cursor="bright_yellow",
+    field="blue",
+    accent="bright_cyan",
+    success="bright_green",
+    warning="bright_yellow",
+    error="bright_red",
+    later="bright_magenta",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """The colors of a theme for one kind of terminal."""
+
+    theme: Theme
+    filters: tuple[LineFilter, ...] = ()
+    """Filters applied to each line after drawing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Scheme:
     """A theme that the user can choose."""
@@ -172,23 +274,52 @@ class Scheme:
     """Its name in options and preferences."""
     description: str
     """Its description."""
-    theme: Theme
-    filters: tuple[LineFilter, ...] = ()
-    """Filters applied to each line after drawing."""
+    full: Look
+    """How it looks in all colors; 256 colors come close."""
+    sixteen: Look
+    """How it looks in sixteen colors."""
 
+    @property
+    def theme(self) -> Theme:
+        """Return its colors in terminals that have them all."""
+        return self.full.theme
+
+    def look_in(self, depth: ColorDepth) -> Look:
+        """Return how it looks in a terminal with these colors."""
+        if depth is ColorDepth.SIXTEEN:
+            return self.sixteen
+        if depth is ColorDepth.TRUE or self.theme.ansi:
+            return self.full
+        return Look(self.theme, (*self.full.filters, _IN_PALETTE))
+
+
+_ON_BLUE = {(4, 9): 11, (4, 13): 15, (4, 8): 7}
+"""On blue, bright yellow instead of red, white instead of magenta, and gray as bright as it gets."""
+_IN_PALETTE = PaletteFilter()
+_OWN_COLORS = Look(ANSI, (TerminalColorsFilter(),))
 
 SCHEMES = {
     scheme.name: scheme
     for scheme in (
-        Scheme("dark", "A calm, near-black background", DARK),
-        Scheme("light", "Dark text on a light background", LIGHT),
+        Scheme(
+            "dark",
+            "A calm, near-black background",
+            Look(DARK),
+            Look(DARK_16, (SixteenColorsFilter(0, 15, on={7: 0}, instead=_ON_BLUE),)),
+        ),
+        Scheme(
+            "light",
+            "Dark text on a light background",
+            Look(LIGHT),
+            Look(LIGHT_16, (SixteenColorsFilter(15, 0, on={0: 15, 7: 0}),)),
+        ),
         Scheme(
             "contrast",
             "High contrast: black, white and a few strong colors",
-            CONTRAST,
-            (SelectionFilter("#ffe34d", "#000000"),),
+            Look(CONTRAST, (SelectionFilter("#ffe34d", "#000000"),)),
+            Look(CONTRAST_16, (SixteenColorsFilter(0, 15, on={11: 0}, instead=_ON_BLUE),)),
         ),
-        Scheme("ansi", "The sixteen colors and the background of your terminal", ANSI, (TerminalColorsFilter(),)),
+        Scheme("ansi", "The sixteen colors and the background of your terminal", _OWN_COLORS, _OWN_COLORS),
     )
 }
 

@@ -10,16 +10,21 @@ from contextvars import ContextVar
 from typing import TypeVar
 
 from ..clock import Clock
-from ..logs import EngineLogger, get_logger
+from ..engine_logger import EngineLogger, create_logger
 from ..model.errors import Interrupted, Stopped, TimedOut
 from ..model.foreign_errors import text_of, type_name
 from ..model.jobs import Job
 from .log_buffer import LogBuffer, LogEntry
-from .serialization import format_traceback
+from .serialization import format_traceback, replace_surrogates
 
 STOP_GRACE = 5.0
 """Seconds between asking a command to stop (SIGTERM) and killing it (SIGKILL)."""
 
+
+_MESSAGE_CHARACTERS = 200
+
+Progress = tuple[float, str | None]
+"""A fraction from 0 to 1, and a message."""
 
 T = TypeVar("T")
 
@@ -63,19 +68,28 @@ class JobContext:
     _deadline: float | None = None
     _cancelled = _interrupted = _lost = _stop_requested = False
     _grace: float | None = None
-    _progress: float | None = None
+    _progress: Progress | None = None
     _log: LogBuffer | None = None
     _stop: threading.Event | None = None
     _on_stop: Callable[[], None] | None = None
     forked = False
     """`True` in the copy of the context that a process forked by the handler has."""
 
-    log: logging.LoggerAdapter[logging.Logger] = logging.LoggerAdapter(get_logger("jobdeck.job", JobLogger), {})
+    log: logging.LoggerAdapter[logging.Logger] = logging.LoggerAdapter(create_logger("jobdeck.job", JobLogger), {})
     """A logger whose records, of any level, go to the attempt's log."""
 
-    def __init__(self, job: Job, clock: Clock) -> None:
+    def __init__(self, job: Job, clock: Clock, flush_log: Callable[[], None] | None = None) -> None:
+        """Create the context of one attempt.
+
+        Args:
+            job: the job as claimed.
+            clock: the clock of its times.
+            flush_log: requests that the log is stored. Without it, nothing stores the log while the code runs, and code that
+                logs much never waits.
+        """
         self._job = job
         self._clock = clock
+        self._flush_log = flush_log
 
     @property
     def job_id(self) -> int:
@@ -157,11 +171,22 @@ class JobContext:
             stop.wait(seconds if time_left is None else min(seconds, time_left))
         self.check()
 
-    def progress(self, fraction: float) -> None:
-        """Report the progress of the job, from 0 to 1. Stored about twice a second."""
-        self._progress = min(1.0, max(0.0, float(fraction)))
+    def progress(self, fraction: float, message: str | None = None) -> None:
+        """Report the progress of the job. Stored about twice a second, and when the attempt ends.
+
+        Args:
+            fraction: from 0 to 1; the screens estimate the time left from it.
+            message: what it is doing, such as `frame 3 of 8`; shortened to one line of 200 characters. Without one, that of
+                the last report is removed.
+        """
+        self._progress = min(1.0, max(0.0, float(fraction))), None if message is None else _one_line(message) or None
 
     # -- for the worker ---------------------------------------------------------------------------
+
+    @property
+    def job(self) -> Job:
+        """Return the job as it was claimed."""
+        return self._job
 
     def start_timeout(self) -> None:
         """Start the timeout: the code starts now."""
@@ -199,8 +224,8 @@ class JobContext:
         if call is not None:
             call()
 
-    def take_progress(self) -> float | None:
-        """Remove and return the latest progress reported since the last call."""
+    def take_progress(self) -> Progress | None:
+        """Remove and return the latest progress reported since the last call: the fraction, and the message if there is one."""
         progress, self._progress = self._progress, None
         return progress
 
@@ -209,22 +234,66 @@ class JobContext:
         """Return whether the attempt has logged anything that is not stored yet."""
         return self._log is not None and not self._log.is_empty
 
+    @property
+    def log_is_full(self) -> bool:
+        """Return whether output must wait until the log is stored. Output of code that must stop never waits."""
+        return self._log is not None and self._log.is_full and self._flush_log is not None and not self.stopping
+
     def drain_log(self) -> list[LogEntry]:
-        """Remove and return the lines logged since the last call."""
+        """Remove and return the lines logged since the last call; follow with `confirm_log` or `restore_log`."""
         return [] if self._log is None else self._log.drain()
+
+    def confirm_log(self) -> None:
+        """Forget the drained lines: they were stored."""
+        self._lines.confirm()
 
     def restore_log(self, lines: Sequence[LogEntry]) -> None:
         """Restore lines that could not be stored."""
         self._lines.restore(lines)
 
+    def discard_log(self) -> None:
+        """Drop all lines, now and from now on: the job is not in the database any more."""
+        self._lines.discard()
+
     def add_log(self, lines: Sequence[LogEntry]) -> None:
-        """Add lines that the attempt logged in another process."""
+        """Add lines that the attempt logged in another process. Never waits."""
         self._lines.extend(lines)
 
-    def write(self, level: str, text: str) -> None:
-        """Add text to the attempt's log without `logging`, such as the output of a command."""
-        if not self.forked:  # nothing reads the buffer of a forked child, and another thread may have held its lock
-            self._lines.add(level, text)
+    def on_log_room(self, call: Callable[[], None]) -> None:
+        """Set the function to call, from any thread, when lines were stored."""
+        self._lines.on_room = call
+
+    def write(self, level: str, text: str, *, unfinished: bool = False) -> None:
+        """Add text to the attempt's log without `logging`, such as the output of a command; wait while the log is full.
+
+        Args:
+            level: the level of a record, or `out` or `err`.
+            text: one or more lines, without the newline of the last.
+            unfinished: whether the last line continues in the next text of this level.
+        """
+        if self.forked:  # nothing reads the buffer of a forked child, and another thread may have held its lock
+            return
+        lines = self._lines
+        lines.add(level, text, unfinished=unfinished)
+        if lines.is_full and (flush := self._flush_log) is not None:
+            if self._on_stop is not None and _is_on_event_loop():
+                flush()  # waiting would block every async handler
+            else:
+                lines.wait_for_room(lambda: self.stopping, flush)
+
+    def write_output(self, level: str, text: str, *, unfinished: bool = False) -> None:
+        """Add text as `write` does, but never wait: for a caller that reads a pipe only while `log_is_full` is false."""
+        self._lines.add(level, text, unfinished=unfinished)
+
+    def flush_log(self) -> None:
+        """Request that the log is stored now."""
+        if self._flush_log is not None:
+            self._flush_log()
+
+    def wait_for_log(self, seconds: float) -> None:
+        """Wait while the log is full, at most this time or until the code must stop."""
+        if self._log is not None and self._flush_log is not None:
+            self._log.wait_for_room(lambda: self.stopping, self._flush_log, seconds)
 
     @property
     def _lines(self) -> LogBuffer:
@@ -263,6 +332,12 @@ def context() -> JobContext:
 class AttemptLogHandler(logging.Handler):
     """Sends the records that a handler logs, with any logger, to the log of its attempt."""
 
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Emit the record without the lock of the handler: a full log waits for threads of the worker, which log too."""
+        if self.filter(record):
+            self.emit(record)
+        return True
+
     def emit(self, record: logging.LogRecord) -> None:
         if record.name != JobLogger.NAME:
             write_record(record)
@@ -276,6 +351,11 @@ def capture_logs() -> None:
     root = logging.root
     if _CAPTURE not in root.handlers:
         root.addHandler(_CAPTURE)
+
+
+def _one_line(message: str) -> str:
+    text = " ".join(replace_surrogates(str(message)[: 4 * _MESSAGE_CHARACTERS]).replace("\0", "\ufffd").split())
+    return text if len(text) <= _MESSAGE_CHARACTERS else text[: _MESSAGE_CHARACTERS - 1] + "…"
 
 
 def _is_on_event_loop() -> bool:

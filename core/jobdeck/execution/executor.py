@@ -211,13 +211,18 @@ def failed_result(
         started_at,
         now,
         retry_at=None if reason else now + delay,
-        error_type=type_name(error),
+        error_type=_error_type(error),
         message=error_message(error),
         traceback=None if without_traceback else format_traceback(error) or None,
         outcome=Outcome.TIMED_OUT if timed_out else Outcome.FAILED,
         reason=reason,
         extra_attempts=0 if reason else extra,
     )
+
+
+def _error_type(error: BaseException) -> str:
+    label: str | None = error.label if is_error(error, PlainError) else None  # type: ignore[attr-defined]
+    return label or type_name(error)
 
 
 def crashed_result(job: Job, started_at: float, now: float, problem: str, traceback: str | None = None) -> Failed:

@@ -1,32 +1,14 @@
-"""The built-in kind `shell`: run a command in its own process group, with its output as the job's log."""
+"""The built-in kind `shell`: run a command, with its output as the job's log."""
 
 from __future__ import annotations
 
-import codecs
-import contextlib
 import os
-import selectors
 import shlex
-import signal
-import subprocess
 from typing import Any
 
-from ..clock import time
-from ..kinds.registry import SHELL as KIND
 from ..kinds.registry import Entry, Registry
-from ..model.errors import GiveUp, InvalidArguments, PlainError
-from .context import JobContext, context
-from .process_group import ProcessGroupGuard, describe_exit, group_alive, start_process, stop_group
-
-_STDERR_CHARACTERS = 2000
-_CHUNK = 1 << 16
-
-
-class CommandFailed(PlainError):
-    """Raised if the command exits non-zero or is killed by a signal. The message ends with its standard error."""
-
-    def __init__(self, how: str, stderr: str) -> None:
-        super().__init__(f"{how}: {stderr}" if stderr else how)
+from ..model.errors import InvalidArguments
+from ..model.kind_names import SHELL
 
 
 def shell(
@@ -34,6 +16,7 @@ def shell(
     shell: bool = False,
     cwd: str | None = None,
     env: dict[str, str] | None = None,
+    base_env: dict[str, str] | None = None,
 ) -> dict[str, Any]:
     """Run a command; fail if it exits non-zero.
 
@@ -42,113 +25,21 @@ def shell(
         shell: run the command with `sh -c`, which supports pipes, globs and other shell syntax.
         cwd: the directory to run in.
         env: variables to add to the environment; JOBDECK_JOB_ID and JOBDECK_ATTEMPT are always set.
+        base_env: the environment to add them to; that of the worker if `None`. `jobdeck run` carries the caller's.
 
     Returns:
         The exit code.
     """
     if not command or not command[0]:
-        raise InvalidArguments(KIND, "command", "is empty")
+        raise InvalidArguments(SHELL, "command", "is empty")
+    from . import command as runner  # imported late: a process that only enqueues commands runs none
+    from .context import context
+
     job = context()
     argv = ["/bin/sh", "-c", " ".join(command)] if shell else command
-    variables = {**os.environ, **(env or {}), "JOBDECK_JOB_ID": str(job.job_id), "JOBDECK_ATTEMPT": str(job.attempt)}
-    with contextlib.closing(ProcessGroupGuard()) as lifeline:
-        stderr, code = run_command(argv, cwd, variables, lifeline, job)
-    job.check()
-    if code:
-        raise CommandFailed(describe_exit(code), stderr.strip())
-    return {"exit_code": code}
-
-
-def run_command(
-    argv: list[str], cwd: str | None, variables: dict[str, str], lifeline: ProcessGroupGuard, job: JobContext
-) -> tuple[str, int]:
-    """Run the command and return the end of its standard error, and its exit code."""
-    try:
-        process = start_process(
-            argv,
-            cwd=cwd,
-            env=variables,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,  # its own process group, so that it can be stopped with all its children
-            pass_fds=(lifeline.fd,),
-        )
-    except FileNotFoundError as error:
-        missing = cwd if cwd is not None and error.filename == cwd else argv[0]
-        raise GiveUp(f"{'Directory' if missing == cwd else 'Command'} {missing!r} does not exist.") from None
-    except (PermissionError, NotADirectoryError) as error:
-        raise GiveUp(f"{error.filename!r} cannot be used: {error.strerror}.") from None
-    except ValueError as error:  # a NUL, or a lone surrogate, in the command
-        raise GiveUp(f"The command cannot be run: {error}.") from None
-    with process:
-        try:
-            lifeline.guard(process.pid)
-            stderr = _follow(process, job)
-        except BaseException:
-            stop_group(process.pid, signal.SIGKILL)  # nothing else would stop it
-            raise
-        return stderr, process.wait()
-
-
-def _follow(process: subprocess.Popen[bytes], job: JobContext) -> str:
-    """Log the output as it arrives, and stop the group if the job must stop; return the end of standard error."""
-    assert process.stdout is not None
-    assert process.stderr is not None
-    decoders = {level: codecs.getincrementaldecoder("utf-8")("backslashreplace") for level in ("out", "err")}
-    incomplete = {"out": "", "err": ""}
-    tail = ""
-    stop_at: float | None = None
-    exited = False
-    with selectors.DefaultSelector() as selector:
-        selector.register(process.stdout, selectors.EVENT_READ, "out")
-        selector.register(process.stderr, selectors.EVENT_READ, "err")
-        # Continue after the output is closed: a command may close it and continue, and must still be stoppable.
-        while not (exited and not selector.get_map()):
-            events = selector.select(timeout=0.1) if selector.get_map() else _wait_for_exit(process)
-            for key, _ in events:
-                level = str(key.data)
-                data = os.read(key.fd, _CHUNK)
-                if not data:
-                    selector.unregister(key.fileobj)
-                text = incomplete[level] + decoders[level].decode(data, final=not data)
-                lines, newline, incomplete[level] = text.rpartition("\n")
-                if not data and incomplete[level]:
-                    lines, newline, incomplete[level] = lines + newline + incomplete[level], "", ""
-                elif len(incomplete[level]) > _CHUNK:  # log an endless line in pieces
-                    lines, incomplete[level] = lines + newline + incomplete[level], ""
-                if lines or newline:
-                    job.write(level, lines)
-                if level == "err":
-                    tail = (tail + lines + newline)[-_STDERR_CHARACTERS:]
-            exited = process.poll() is not None
-            # Stop the group if the job must stop, or if the command has exited but its children still run, because nothing
-            # could wait for them or cancel them any more.
-            if (job.stopping or exited) and stop_at is None and group_alive(process.pid):
-                stop_at = time.monotonic()
-                stop_group(process.pid, signal.SIGTERM)
-            elif stop_at is not None and time.monotonic() - stop_at > job.grace:
-                stop_group(process.pid, signal.SIGKILL)
-            if exited and not events and not group_alive(process.pid):
-                break  # a process outside the group holds the pipes open; all output of the group has been read
-    _end_group(process, (stop_at or time.monotonic()) + job.grace)
-    return tail
-
-
-def _wait_for_exit(process: subprocess.Popen[bytes]) -> list[tuple[selectors.SelectorKey, int]]:
-    """Wait briefly for the exit of a process that has closed its output; return no events."""
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(timeout=0.1)
-    return []
-
-
-def _end_group(process: subprocess.Popen[bytes], kill_at: float) -> None:
-    """Return once every process of the group has exited; kill them at `kill_at`."""
-    while group_alive(process.pid):
-        process.poll()  # reaps the leader: a zombie counts as alive
-        if time.monotonic() > kill_at:
-            stop_group(process.pid, signal.SIGKILL)
-        time.sleep(0.02)
+    base = os.environ if base_env is None else base_env
+    variables = {**base, **(env or {}), "JOBDECK_JOB_ID": str(job.job_id), "JOBDECK_ATTEMPT": str(job.attempt)}
+    return {"exit_code": runner.run(argv, cwd, variables, job)}
 
 
 def command_line(command: list[str], *, shell: bool = False) -> str:
@@ -158,4 +49,4 @@ def command_line(command: list[str], *, shell: bool = False) -> str:
 
 def add_shell(registry: Registry) -> None:
     """Register the kind `shell`."""
-    registry.add(Entry(KIND, shell, max_attempts=3))
+    registry.add(Entry(SHELL, shell, max_attempts=3))

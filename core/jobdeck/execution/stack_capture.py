@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from types import FrameType
 from typing import Any
 
-from . import shell
+from . import command
 from .async_runner import RUNNER
 from .context import JobContext
 from .executor import execute
@@ -27,7 +27,7 @@ _MAX_LENGTH = 400
 _PACKAGE = __name__.partition(".")[0]
 _BETWEEN = "Its handler is about to start, or has just returned."
 _RUN = execute.__code__
-_COMMAND = shell.run_command.__code__
+_COMMAND = command.run_command.__code__
 
 
 def capture_stack(context: JobContext) -> StackReply:

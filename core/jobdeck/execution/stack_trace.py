@@ -20,7 +20,7 @@ NOT_STARTED = "It is claimed and waits for a thread."
 StackReply = Mapping[str, Any]
 """`pid`, `calls` as `[file, line, function, code]` with the innermost last, `left_out`; or `reason` if there are none."""
 SendRequest = Callable[[str, float], str | None]
-"""Sends a request to the workers of this machine and waits up to that many seconds; see `Store.ask`."""
+"""Sends a request to the workers and waits up to that many seconds; see `Notifier.request`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,30 +85,44 @@ def encode_reply(answer: StackReply) -> str:
     return json.dumps(answer)
 
 
-def read_stack(job_id: int, worker: str, at: float, ask: SendRequest, timeout: float) -> Stack:
-    """Request the stack from the process that runs the job, if it is on this machine."""
+def read_stack(
+    job_id: int, worker: str, at: float, ask: SendRequest, timeout: float, *, across_machines: bool = False
+) -> Stack:
+    """Request the stack from the process that runs the job, or explain why none is available.
+
+    With `across_machines`, requests reach the workers of all machines; but a worker that has exited, and one that does not
+    reply, cannot be told apart.
+    """
     host, pid, _ = ("", *worker.rsplit(":", 2))[-3:] if worker.count(":") >= 2 else (worker, "", "")
     process = f"process {pid}" if pid else f"worker {worker}"
-    if host != socket.gethostname():
-        reason = f"It runs on {host}, in {process}; run `jobdeck stack {job_id}` there."
-        return Stack(job_id=job_id, worker=worker, at=at, reason=reason)
+    elsewhere = host != socket.gethostname()
+    process = f"{process} on {host}" if elsewhere and pid else process
     try:
         answer = ask(encode_request(worker, job_id), timeout)
+        if answer is not None:
+            return _decode_stack(json.loads(answer), job_id, worker, at)
     except TimeoutError:
         reason = (
             f"{process.capitalize()} runs it and did not reply within {timeout:g} s; its code may be blocking the interpreter."
         )
-        return Stack(job_id=job_id, worker=worker, at=at, reason=reason)
-    if answer is None:
-        reason = (
-            f"{process.capitalize()} of this machine runs it and did not reply; it may have exited, or belong to another user."
-        )
-        return Stack(job_id=job_id, worker=worker, at=at, reason=reason)
-    try:
-        return _decode_stack(json.loads(answer), job_id, worker, at)
     except (ValueError, TypeError, KeyError):
         reason = f"{process.capitalize()} runs it and sent an unreadable reply; it may run another version of jobdeck."
-        return Stack(job_id=job_id, worker=worker, at=at, reason=reason)
+    else:
+        if across_machines:
+            reason = (
+                f"{process.capitalize()} runs it and did not reply within {timeout:g} s; its code may be blocking the "
+                "interpreter, or it may have exited or run an older version of jobdeck."
+            )
+        elif elsewhere:
+            reason = (
+                f"It runs on {host}, in process {pid}; run `jobdeck stack {job_id}` there." if pid else f"It runs in {process}."
+            )
+        else:
+            reason = (
+                f"{process.capitalize()} of this machine runs it and did not reply; it may have exited, run another version of "
+                "jobdeck, or belong to another user."
+            )
+    return Stack(job_id=job_id, worker=worker, at=at, reason=reason)
 
 
 def _decode_stack(answer: StackReply, job_id: int, worker: str, at: float) -> Stack:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
+from ..model.kind_names import SHELL, handler_kind
 from .tokens import Scope, TokenFile
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ def caller_of(request: Request) -> Caller:
 
 def allow_kind(request: Request, kind: str) -> None:
     """Refuse the kind `shell` to callers without its scope. Raises `Denied` with 403."""
-    if kind == "shell" and Scope.SHELL not in caller_of(request).scopes:
+    if handler_kind(kind) == SHELL and Scope.SHELL not in caller_of(request).scopes:
         raise Denied(403, "Scope missing", "Jobs of the kind shell need a token with the scope shell.", scope=Scope.SHELL)
 
 

@@ -15,11 +15,13 @@ from starlette.responses import Response
 from ..execution.stack_trace import Stack
 from ..model.cron import explain_cron
 from ..model.diagnosis import Explanation
+from ..model.environment import mask_arguments
 from ..model.errors import InvalidCron, InvalidPayload
 from ..model.events import Event
 from ..model.forecast import QueueStats, forecast
 from ..model.jobs import Attempt, Batch, Dependencies, Job, Kind, Limits, LogLine, OperationResult
 from ..model.journal import JournalEntry, UndoResult
+from ..model.kind_names import name_in_kind
 from ..model.metrics import ErrorGroup, Metrics
 from ..model.overview import Latency, Overview, TimeSlice, WorkerInfo
 from ..model.schedules import Schedule, ScheduledRun
@@ -72,7 +74,11 @@ class JobDocument(Document):
 
     id: Id
     kind: str
-    args: Any = Field(description="The arguments by name; the stored text if it is unreadable.", examples=[{"order_id": 12}])
+    name: str | None = Field(description="The name of a command; null for other kinds.")
+    args: Any = Field(
+        description="The arguments by name; secrets in the environment of a command are masked. The stored text if unreadable.",
+        examples=[{"order_id": 12}],
+    )
     queue: str
     priority: int = Field(description="Larger runs first.")
     state: State
@@ -95,6 +101,7 @@ class JobDocument(Document):
     batch: int | None
     tags: list[str]
     progress: float | None = Field(description="From 0 to 1.")
+    progress_message: str | None
     result: Any = Field(description="The return value of its code.")
     error: str | None = Field(description="Type and message of its newest error.")
 
@@ -102,13 +109,14 @@ class JobDocument(Document):
     def of(cls, job: Job) -> Self:
         """Return the document of a job."""
         try:
-            args: Any = job.args
+            args: Any = mask_arguments(job.kind, job.args)
         except InvalidPayload:
             args = job.args_json
         ended = job.started_at is not None and job.finished_at is not None
         return cls.model_construct(
             id=job.id,
             kind=job.kind,
+            name=name_in_kind(job.kind),
             args=args,
             queue=job.queue,
             priority=job.priority,
@@ -132,6 +140,7 @@ class JobDocument(Document):
             batch=job.batch,
             tags=list(job.tags),
             progress=job.progress,
+            progress_message=job.progress_message,
             result=job.result,
             error=job.error,
         )
@@ -643,7 +652,7 @@ class ScheduleDocument(Document):
             description=description,
             timezone=schedule.timezone,
             kind=schedule.kind,
-            args=schedule.args,
+            args=mask_arguments(schedule.kind, schedule.args),
             queue=schedule.queue,
             priority=schedule.priority,
             max_attempts=schedule.max_attempts,

@@ -14,6 +14,8 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from ..model.errors import ArgumentProblem, ArgumentsMismatch, ArgumentsTooLarge, InvalidArguments, InvalidHandler
 from ..model.jobs import Parameter
+from ..model.suggestions import did_you_mean
+from . import undecodable_bytes
 
 SAFE_DEPTH = 190
 """A depth of nested arrays and objects that can always be parsed: the validation library stops at 200."""
@@ -57,11 +59,26 @@ class Arguments:
                 raise InvalidArguments(self._kind, repr(name), "must be a string")
         text = self.plain_json(args)
         if text is None:
-            text = self._dump(self.validate(args, from_json=False))
+            text = self._validated_json(args)
         size = len(text) if text.isascii() else len(text.encode())
         if size > limit:
             raise ArgumentsTooLarge(self._kind, size, limit)
         return text
+
+    def _validated_json(self, args: Mapping[str, Any]) -> str:
+        try:
+            hidden = undecodable_bytes.hide_bytes(dict(args))
+        except RecursionError:
+            hidden = args
+        model = self.validate(hidden, from_json=False)
+        text = self._dump(model)
+        if all(hidden.get(name) is args[name] for name in args):
+            return text
+        for name in model.model_fields_set:
+            if not undecodable_bytes.shows_all(_to_json(model, {name}), {name: getattr(model, name)}):
+                problem = "holds bytes that are not UTF-8, which only texts and paths can; pass it as text, or encode it"
+                raise InvalidArguments(self._kind, name.removeprefix("arg_"), problem)
+        return undecodable_bytes.show_escapes(text)
 
     def _dump(self, model: Any) -> str:
         """Return validated arguments as JSON, from which a worker loads the same values again.
@@ -116,13 +133,15 @@ class Arguments:
         plain = self.plain_values(args_json)
         if plain is not None:
             return plain
+        holds_bytes = undecodable_bytes.holds_escapes(args_json)
         try:
-            model = self.validate(args_json, from_json=True)
+            model = self.validate(undecodable_bytes.hide_escapes(args_json) if holds_bytes else args_json, from_json=True)
         except InvalidArguments as error:
             if error.field == "*" and not _is_object(args_json):
                 raise InvalidArguments(self._kind, "*", "is stored as something else than a JSON object") from None
             raise ArgumentsMismatch(self._kind, error.field, error.problem) from None
-        return {name.removeprefix("arg_"): getattr(model, name) for name in type(model).model_fields}
+        values = {name.removeprefix("arg_"): getattr(model, name) for name in type(model).model_fields}
+        return {name: undecodable_bytes.show_bytes(value) for name, value in values.items()} if holds_bytes else values
 
     # -- without the library -----------------------------------------------------------------------
 
@@ -143,12 +162,7 @@ class Arguments:
         if len(values) != len(args):  # some are unknown
             return None
         text = _write(values)
-        if not text.isascii():
-            try:
-                text.encode()
-            except UnicodeEncodeError:  # lone surrogates
-                return None
-        return text
+        return text if text.isascii() else _storable(text)
 
     def plain_values(self, args_json: str) -> dict[str, Any] | None:
         """Return the stored arguments if each has exactly its type and none is missing or unknown; otherwise `None`.
@@ -170,7 +184,7 @@ class Arguments:
                     return None
             elif type(default) not in _IMMUTABLE:  # among them those without a default
                 return None
-        if known != len(values) or "\\u" in args_json:  # a lone surrogate, perhaps, which the library refuses
+        if known != len(values) or ("\\u" in args_json and _storable(_write(values)) is None):
             return None
         return values
 
@@ -216,13 +230,17 @@ class Arguments:
             # The values are Python objects here; `check` then writes the validated ones as JSON.
             return self._model.model_validate(dict(args))
         except ValidationError as errors:
-            show = not self._holds_secrets
-            problems = tuple(
-                ArgumentProblem(tuple(map(str, each["loc"])), _problem(each, show_input=show))
-                for each in errors.errors(include_url=False)[:_PROBLEMS]
-            )
+            # A mistyped name is the reason why another one is missing: it comes first.
+            found = sorted(errors.errors(include_url=False)[:_PROBLEMS], key=lambda each: not _is_unknown(each))
+            problems = tuple(ArgumentProblem(tuple(map(str, each["loc"])), self._describe_problem(each)) for each in found)
             first = problems[0]
             raise InvalidArguments(self._kind, ".".join(first.path) or "*", first.problem, problems) from None
+
+    def _describe_problem(self, error: Mapping[str, Any]) -> str:
+        problem = _problem(error, show_input=not self._holds_secrets)
+        if _is_unknown(error):
+            problem += did_you_mean(str(error["loc"][0]), [parameter.name for parameter, _ in self._parameters()])
+        return problem
 
     @cached_property
     def _holds_secrets(self) -> bool:
@@ -244,6 +262,19 @@ class Arguments:
     def describe(self) -> tuple[Parameter, ...]:
         """Return the parameters for a form or a help text."""
         return tuple(_parameter(each, annotation) for each, annotation in self._parameters())
+
+
+def _storable(text: str) -> str | None:
+    """Return JSON as UTF-8 can represent it; `None` if a lone surrogate in it stands for no byte, which the library refuses."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        text = undecodable_bytes.escape_bytes(text)
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            return None
+    return text
 
 
 def _is_object(text: str) -> bool:
@@ -311,6 +342,11 @@ def exact_type_check(annotation: Any) -> Check:
             type(value) is dict and all(type(name) is str for name in value) and all(map(values, value.values()))
         )
     return lambda _: False
+
+
+def _is_unknown(error: Mapping[str, Any]) -> bool:
+    """Return whether an argument of that name does not exist."""
+    return error["type"] == "extra_forbidden" and len(error["loc"]) == 1
 
 
 def _problem(error: Mapping[str, Any], *, show_input: bool) -> str:

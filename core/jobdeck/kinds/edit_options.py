@@ -6,15 +6,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
 from ..clock import Clock
-from ..model.jobs import JobEdit
+from ..model.errors import InvalidPayload
+from ..model.jobs import Job, JobEdit
 from ..settings import Settings
-from .job_options import check_attempts, check_name, check_priority, check_tags, resolve_time
+from .command_name import given_name
+from .job_options import check_arguments, check_attempts, check_name, check_priority, check_tags, kind_with_name, resolve_time
 from .registry import Entry
 
 
 class EditOptions(TypedDict, total=False):
     """The options of a queued job that an edit can change. Missing options and `None` leave them unchanged."""
 
+    name: str | None
+    """The new name of a command. Without it, a command that has its program's name is renamed with its program."""
     queue: str | None
     """The new queue."""
     priority: int | None
@@ -30,12 +34,13 @@ class EditOptions(TypedDict, total=False):
 
 
 def check_edit(
-    entry: Entry | None, args: Mapping[str, Any] | None, options: EditOptions, settings: Settings, clock: Clock
+    job: Job, entry: Entry | None, args: Mapping[str, Any] | None, options: EditOptions, settings: Settings, clock: Clock
 ) -> JobEdit:
     """Validate an edit.
 
     Args:
-        entry: the kind of the job; may be `None` if the arguments stay unchanged.
+        job: the job, as it is.
+        entry: the kind of the job; may be `None` if the arguments and the name stay unchanged.
         args: all new arguments by name; `None` leaves them unchanged.
         options: the options to change.
         settings: the source of the size limit for arguments.
@@ -53,11 +58,29 @@ def check_edit(
         )
     queue, priority = options.get("queue"), options.get("priority")
     attempts, tags = options.get("max_attempts"), options.get("tags")
+    kind = None if entry is None else _edited_kind(job, entry, args, options.get("name"))
     return JobEdit(
-        args_json=None if args is None or entry is None else entry.check(args, settings.max_args_bytes),
+        kind=None if kind == job.kind else kind,
+        args_json=None if args is None or entry is None else check_arguments(entry, args, settings),
         queue=None if queue is None else check_name(queue),
         priority=None if priority is None else check_priority(priority),
         max_attempts=None if attempts is None else check_attempts(attempts),
         scheduled_at=resolve_time(options.get("delay"), options.get("at"), "delay", clock.now()),
         tags=None if tags is None else check_tags(tags),
     )
+
+
+def _edited_kind(job: Job, entry: Entry, args: Mapping[str, Any] | None, name: str | None) -> str:
+    """Return the kind of the edited job: a command keeps a name that a person gave it."""
+    if name is not None:
+        return kind_with_name(entry, {}, {"name": name})
+    if args is None or given_name(job.kind, _readable(job)) is not None:
+        return job.kind
+    return kind_with_name(entry, args, {})
+
+
+def _readable(job: Job) -> Mapping[str, Any]:
+    try:
+        return job.args
+    except InvalidPayload:
+        return {}

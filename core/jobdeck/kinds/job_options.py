@@ -7,14 +7,17 @@ from typing import Any, TypedDict
 
 from ..clock import Clock
 from ..model.backoff import parse_bounds, write_bounds
-from ..model.errors import InvalidOption
+from ..model.environment import masked_variable
+from ..model.errors import InvalidArguments, InvalidOption
 from ..model.jobs import IfParentFails, NewJob, OnConflict
+from ..model.kind_names import SHELL, kind_of_command
 from ..model.states import FINAL, State
 from ..settings import Settings
 from .registry import Entry
 
 PRIORITIES = range(-1_000_000, 1_000_001)
 NAME_LENGTH = 200
+_COMMAND_NAME_LENGTH = 100
 _KEY_LENGTH = 500
 _FAR = 1e10
 """Seconds: 300 years. A longer time is a mistake."""
@@ -23,6 +26,8 @@ _FAR = 1e10
 class JobOptions(TypedDict, total=False):
     """The options of a job. If an option is missing or `None`, the kind or the settings decide."""
 
+    name: str | None
+    """The name of a command, a part of its kind: `shell:NAME` (default: the base name of its program)."""
     queue: str | None
     """The queue (default: that of the kind)."""
     priority: int | None
@@ -63,13 +68,35 @@ def build_new_job(entry: Entry, args: Mapping[str, Any], options: JobOptions, se
         ArgumentsTooLarge: the arguments exceed JOBDECK_MAX_ARGS_BYTES.
         InvalidOption: an option is out of range.
     """
-    return build_checked_job(entry, entry.check(args, settings.max_args_bytes), options, settings, clock)
+    args_json = check_arguments(entry, args, settings)
+    return build_checked_job(entry, kind_with_name(entry, args, options), args_json, options, settings, clock)
 
 
-def build_checked_job(entry: Entry, args_json: str, options: JobOptions, settings: Settings, clock: Clock) -> NewJob:
+def check_arguments(entry: Entry, args: Mapping[str, Any], settings: Settings) -> str:
+    """Return the arguments as JSON. Raises `InvalidArguments`, `ArgumentsTooLarge`."""
+    if entry.kind == SHELL and (variable := masked_variable(args)) is not None:
+        raise InvalidArguments(SHELL, "env", f"has the mask of a secret as the value of {variable}; give the value itself")
+    return entry.check(args, settings.max_args_bytes)
+
+
+def kind_with_name(entry: Entry, args: Mapping[str, Any], options: JobOptions) -> str:
+    """Return the kind of a job: of a command, with its name. Raises `InvalidOption`."""
+    name = options.get("name")
+    if entry.kind != SHELL:
+        if name is not None:
+            raise InvalidOption("name", f"is for commands, which are of kind {SHELL}; not for {entry.kind}")
+        return entry.kind
+    if name is None:
+        from .command_name import name_of_arguments  # imported late: only commands need it
+
+        name = name_of_arguments(args)
+    return entry.kind if name is None else kind_of_command(check_command_name(name))
+
+
+def build_checked_job(entry: Entry, kind: str, args_json: str, options: JobOptions, settings: Settings, clock: Clock) -> NewJob:
     """Validate the options of a job whose arguments were checked. Raises `InvalidOption`."""
     if not options:
-        return _plain(entry, args_json, settings)
+        return _plain(entry, kind, args_json, settings)
     unknown = options.keys() - JobOptions.__annotations__.keys()
     if unknown:
         raise TypeError(
@@ -89,7 +116,7 @@ def build_checked_job(entry: Entry, args_json: str, options: JobOptions, setting
     if expires_at is not None and expires_at <= max(now, due or now):
         raise InvalidOption("expiry", "must be later than the due time of the job")
     return NewJob(
-        kind=entry.kind,
+        kind=kind,
         args_json=args_json,
         queue=check_name(given.get("queue", entry.queue)),
         priority=check_priority(given.get("priority", entry.priority)),
@@ -107,11 +134,11 @@ def build_checked_job(entry: Entry, args_json: str, options: JobOptions, setting
     )
 
 
-def _plain(entry: Entry, args_json: str, settings: Settings) -> NewJob:
+def _plain(entry: Entry, kind: str, args_json: str, settings: Settings) -> NewJob:
     """Return a job with the defaults of its kind and the settings."""
     timeout = entry.timeout if entry.timeout is not None else settings.timeout
     return NewJob(
-        kind=entry.kind,
+        kind=kind,
         args_json=args_json,
         queue=check_name(entry.queue),
         priority=check_priority(entry.priority),
@@ -125,6 +152,13 @@ def check_name(queue: str) -> str:
     if not isinstance(queue, str) or not 0 < len(queue) <= NAME_LENGTH or not queue.isprintable():
         raise InvalidOption("queue", f"must be a name of 1 to {NAME_LENGTH} printable characters")
     return queue
+
+
+def check_command_name(name: str) -> str:
+    """Return the name if it can be the name of a command; otherwise raise `InvalidOption`."""
+    if not isinstance(name, str) or not 0 < len(name) <= _COMMAND_NAME_LENGTH or not name.isprintable():
+        raise InvalidOption("name", f"must have 1 to {_COMMAND_NAME_LENGTH} printable characters")
+    return name
 
 
 def check_batch_name(name: str) -> str:

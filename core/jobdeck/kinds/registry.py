@@ -8,6 +8,7 @@ import inspect
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,13 +17,11 @@ from typing import Any, TypeVar, overload
 from ..model.errors import AppImportError, InvalidHandler, KindTaken, UnknownKind
 from ..model.foreign_errors import text_of, type_name
 from ..model.jobs import Kind
+from ..model.kind_names import SHELL, handler_kind
 from .app_folder import add_current_folder, refuse_shadowed
 from .arguments import Arguments
 from .definition import Definition, Handler, default_name, is_same_source
 from .retry_policy import CustomBackoff, RetryPolicy, type_names
-
-SHELL = "shell"
-"""The built-in kind, registered in every queue."""
 
 F = TypeVar("F", bound=Handler)
 
@@ -98,6 +97,10 @@ class Registry:
         """
         if not 0 < len(entry.kind) <= 200 or not entry.kind.isprintable():
             raise InvalidHandler(f"{entry.kind[:200]!r}: the name of a kind must have 1 to 200 printable characters.")
+        if handler_kind(entry.kind) != entry.kind:
+            raise InvalidHandler(
+                f"{entry.kind!r}: kinds that start with '{SHELL}:' are those of commands, such as {SHELL}:gzip."
+            )
         for parameter in inspect.signature(entry.handler).parameters.values():
             if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
                 raise InvalidHandler(f"{entry.kind}: a handler must take named arguments only, not {str(parameter)!r}.")
@@ -114,13 +117,13 @@ class Registry:
         self._entries[entry.kind] = entry
 
     def get(self, kind: str) -> Entry:
-        """Return the entry of a kind.
+        """Return the entry of a kind; that of `shell` for a command such as `shell:gzip`.
 
         Raises:
             UnknownKind: the kind is not registered.
         """
         try:
-            return self._entries[kind]
+            return self._entries[handler_kind(kind)]
         except KeyError:
             raise UnknownKind(kind, self._entries) from None
 
@@ -139,7 +142,7 @@ class Registry:
         raise UnknownKind(getattr(handler, "__name__", repr(handler)), self._entries)
 
     def __contains__(self, kind: str) -> bool:
-        return kind in self._entries
+        return handler_kind(kind) in self._entries
 
     @property
     def limits(self) -> dict[str, int]:
@@ -270,13 +273,43 @@ def load_apps(apps: Iterable[str]) -> None:
                 if here is not None:
                     where = f"in {here}{'' if os.access(here, os.R_OK | os.X_OK) else ' (which cannot be read)'} or {where}"
                 raise AppImportError(app, f"no module {error.name!r} {where}") from None
-            raise AppImportError(app, f"it imports {error.name!r}, which is not installed") from None
+            raise AppImportError(app, f"it imports {error.name!r}, which is not installed{_place_of(error)}") from None
         except SystemExit as error:  # for example, a script that parses a command line
-            raise AppImportError(app, f"importing it exits the program (SystemExit: {text_of(error)})") from error
+            raise AppImportError(
+                app, f"importing it exits the program (SystemExit: {text_of(error)}){_place_of(error)}"
+            ) from error
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            raise AppImportError(app, f"importing it raised {type_name(error)}: {text_of(error)}") from error
+            text = str(error.msg) if isinstance(error, SyntaxError) else text_of(error)
+            raise AppImportError(app, f"importing it raised {type_name(error)}: {text}{_place_of(error)}") from error
+
+
+def _place_of(error: BaseException) -> str:
+    """Return the place in the user's code that an import failed at: ` (shop/tasks.py, line 7)`; empty if it is unknown."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f" ({_relative(error.filename)}, line {error.lineno})"
+    own, libraries = str(Path(__file__).parents[1]), (sys.prefix, sys.base_prefix)
+    places = []
+    trace = error.__traceback__
+    while trace is not None:
+        file = trace.tb_frame.f_code.co_filename
+        if not file.startswith(("<", own)):
+            places.append((file, trace.tb_lineno))
+        trace = trace.tb_next
+    # The user's own line, rather than the one of a library that it calls.
+    users = [place for place in places if not place[0].startswith(libraries) and "site-packages" not in place[0]]
+    if not places:
+        return ""
+    file, line = (users or places)[-1]
+    return f" ({_relative(file)}, line {line})"
+
+
+def _relative(file: str) -> str:
+    """Return the path of a file, relative to the current folder if it is inside."""
+    with suppress(OSError, ValueError):
+        return str(Path(file).relative_to(Path.cwd()))
+    return file
 
 
 def _load_file(path: Path) -> None:

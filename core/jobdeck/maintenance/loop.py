@@ -6,6 +6,7 @@ Any process may run any task at any time; running a task twice is harmless.
 from __future__ import annotations
 
 from ..clock import Clock, time
+from ..execution.job_log import log_rescued
 from ..logs import get_logger
 from ..scheduling.ticker import enqueue_due, repair_future_ticks
 from ..settings import Settings
@@ -16,6 +17,8 @@ logger = get_logger("jobdeck.maintenance")
 
 RESCUE_EVERY = 5.0
 """Seconds between two scans for expired leases."""
+RESCUED_NAMED = 100
+"""The maximum number of rescued jobs that are logged one by one."""
 PRUNE_EVERY = 60.0
 """Seconds between two rounds of pruning."""
 SAMPLE_EVERY = 15.0
@@ -79,6 +82,7 @@ class MaintenanceLoop:
                     break
             if rescued:
                 logger.warning("Rescued %d jobs whose worker died or stalled: %s", len(rescued), rescued)
+                log_rescued(self._store.reader.get_many(rescued[:RESCUED_NAMED]))
         if now >= self._sample_at:
             self._sample_at = now + SAMPLE_EVERY
             self._store.metrics.sample_depths()

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .jobs import IfParentFails, Job
+from .kind_names import handler_kind
 from .overview import WorkerInfo
 from .states import State
 
@@ -71,7 +72,7 @@ def is_available(worker: WorkerInfo, at: float) -> bool:
 
 def matches(worker: WorkerInfo, queue: str, kind: str) -> bool:
     """Return whether the worker claims jobs of this kind from this queue. A worker without a list of kinds matches all."""
-    return (not worker.queues or queue in worker.queues) and (not worker.kinds or kind in worker.kinds)
+    return (not worker.queues or queue in worker.queues) and (not worker.kinds or handler_kind(kind) in worker.kinds)
 
 
 def eligible_workers(conditions: ClaimConditions) -> list[WorkerInfo]:

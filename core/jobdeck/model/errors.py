@@ -6,15 +6,23 @@ and the handler lets them propagate.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 from .states import Operation, State
+from .suggestions import closest_name
+
+_ENDED_TWICE = re.compile(r"(?<=[^.\s][.?!…])[.](?=\s|$)")
 
 
 class JobdeckError(Exception):
     """The base of all errors of jobdeck. Its message is one readable sentence."""
+
+    def __str__(self) -> str:
+        # The text of another error that it quotes may end with a full stop of its own.
+        return _ENDED_TWICE.sub("", super().__str__())
 
 
 class JobNotFound(JobdeckError):
@@ -160,10 +168,13 @@ class UnknownKind(JobdeckError):
     def __init__(self, kind: str, known: Iterable[str]) -> None:
         self.kind = kind
         self.known = tuple(sorted(known))
-        super().__init__(
-            f"Unknown kind {kind!r} (known: {', '.join(self.known) or 'none'});"
-            " set JOBDECK_APP or --app to the module that defines it."
-        )
+        similar = closest_name(kind, self.known)
+        if similar is None:
+            known_names = ", ".join(self.known) or "none"
+            text = f"Unknown kind {kind!r} (known: {known_names}); set JOBDECK_APP or --app to the module that defines it."
+        else:
+            text = f"Unknown kind {kind!r}; did you mean {similar}? If not, set JOBDECK_APP or --app to its module."
+        super().__init__(text)
 
 
 class ArgumentProblem(NamedTuple):
@@ -483,6 +494,9 @@ class WorkerUnreachable(JobdeckError):
 
 class PlainError(Exception):
     """The base of errors of jobdeck's own handlers: their traceback would only show jobdeck's code, and is omitted."""
+
+    label: str | None = None
+    """What is stored as the type of the error, instead of the name of the class."""
 
 
 class Crashed(PlainError):

@@ -3,8 +3,9 @@
     state:failed queue:mail,img kind:send* -tag:slow age>1h run>30s attempt>=3 args.user.id:42 "free text"
 
 Terms are separated by spaces, and a job must match all of them. A comma in a value means *or*; `-` before a term means
-*not*; `*` and `?` in a value match any text and any single character. Words without a field are searched for in kind,
-queue, arguments, error and tags. Ages and durations take a unit: `90s`, `15m`, `1h`, `2d`, `1w`.
+*not*; `*` and `?` in a value match any text and any single character; and a backslash before one of them makes it literal (see
+`filter_text`). Words without a field are searched for in kind, queue, arguments, error and tags, in any case (see
+`case_folding`). Ages and durations take a unit: `90s`, `15m`, `1h`, `2d`, `1w`.
 """
 
 from __future__ import annotations
@@ -15,10 +16,15 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from .errors import InvalidFilter
+from .filter_text import Pattern, filter_characters, parse_value
 from .jobs import Reason
 from .states import State
+from .suggestions import closest_name, did_you_mean
 
-Value = str | float
+Literal = str | float
+"""A text, taken literally, or a number."""
+Value = Literal | Pattern
+"""A value of a term."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +68,8 @@ FIELDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "state": ("state", "the state: pending, running, failed, …"),
         "queue": ("name", "the queue"),
-        "kind": ("name", "the kind"),
+        "kind": ("name", "the kind; shell includes all commands"),
+        "name": ("name", "the name of a command: the base name of its program, or what --name gave"),
         "tag": ("name", "one of the job's tags"),
         "schedule": ("name", "the schedule that enqueued it"),
         "worker": ("name", "the worker that runs or ran it"),
@@ -77,8 +84,14 @@ FIELDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "run": ("duration", "time its newest attempt took, or has taken so far"),
         "wait": ("duration", "time from when it was due to the start of its newest attempt, or to now while it is pending"),
         "error": ("part", "the newest error"),
-        "exception": ("name", "the type of the newest error; `crashed` or `timed out` if there was no exception"),
-        "place": ("name", "where the newest error was raised: file:line function; empty if unknown"),
+        "exception": (
+            "name",
+            "the type of the newest error, or `exit code 3` of a command; `crashed`, `timed out` without one",
+        ),
+        "place": (
+            "name",
+            "where the newest error was raised, file:line function; the last error line of a command, # for numbers",
+        ),
     }
 )
 
@@ -92,7 +105,7 @@ _TERM = re.compile(r"(?P<field>[A-Za-z_]+(?:\.[^\s:<>=\"]+)?)(?P<op>:|<=|>=|<|>|
 
 def is_pattern(value: Value) -> bool:
     """Return whether the value contains wildcards."""
-    return isinstance(value, str) and ("*" in value or "?" in value)
+    return isinstance(value, Pattern)
 
 
 def parse_filter(text: str) -> Condition:
@@ -133,19 +146,22 @@ def parse_duration(text: str) -> float:
 
 def _tokenize(text: str) -> Iterator[tuple[int, str]]:
     """Yield the words with their columns; a quoted part may contain spaces."""
-    at = 0
-    while at < len(text):
-        if text[at].isspace():
-            at += 1
-            continue
-        start, quoted = at, False
-        while at < len(text) and (quoted or not text[at].isspace()):
-            if text[at] == '"':
-                quoted = not quoted
-            at += 1
-        if quoted:
-            raise InvalidFilter(text, text.rindex('"'), "this quotation mark is not closed")
-        yield start, text[start:at]
+    start: int | None = None
+    opened: int | None = None
+    for character in filter_characters(text):
+        if character.is_mark:
+            opened = character.start if opened is None else None
+        if character.separates():
+            if start is not None:
+                yield start, text[start : character.start]
+            start = None
+        elif start is None:
+            start = character.start
+    if opened is not None:
+        hint = r"; \" is the character itself" if r"\"" in text[opened:] else ""
+        raise InvalidFilter(text, opened, f"this quotation mark is not closed{hint}")
+    if start is not None:
+        yield start, text[start:]
 
 
 def _parse_term(text: str, column: int, token: str) -> Term:
@@ -154,7 +170,7 @@ def _parse_term(text: str, column: int, token: str) -> Term:
     start = column + negated
     match = _TERM.match(body)
     if match is None:
-        return Term("text", ":", (_unquote(body),), negated)
+        return Term("text", ":", (parse_value(body),), negated)
     field, op = match["field"], match["op"]
     if not field.startswith("args."):
         field = _ALIASES.get(field.lower(), field.lower())
@@ -171,9 +187,9 @@ def _parse_term(text: str, column: int, token: str) -> Term:
         parts = list(_split_alternatives(raw))
         if not parts:
             raise InvalidFilter(text, at, f"a value is missing after {match[0]!r}")
-        if len(parts) > MAX_TERMS and (_value_type(field) == "part" or any(map(is_pattern, raw))):
-            raise InvalidFilter(text, at + parts[MAX_TERMS][0], f"a term must have at most {MAX_TERMS} alternatives")
         values = tuple(_parse_value(text, at + offset, field, part) for offset, part in parts)
+        if len(parts) > MAX_TERMS and (_value_type(field) == "part" or any(map(is_pattern, values))):
+            raise InvalidFilter(text, at + parts[MAX_TERMS][0], f"a term must have at most {MAX_TERMS} alternatives")
     else:
         if _value_type(field) not in ("number", "duration"):
             raise InvalidFilter(text, at - len(op), f"{field} takes ':', not {op!r}")
@@ -182,23 +198,19 @@ def _parse_term(text: str, column: int, token: str) -> Term:
 
 
 def _suggest_field(field: str) -> str:
-    from difflib import get_close_matches  # imported late: needed for mistakes only
-
-    close = get_close_matches(field, [*FIELDS, "args"], n=1)
-    if close:
-        return f"did you mean {'args.<name>' if close[0] == 'args' else close[0]}"
+    similar = closest_name(field, [*FIELDS, "args"]) or closest_name(field, _ALIASES)
+    if similar is not None:
+        return f"did you mean {'args.<name>' if similar == 'args' else similar}?"
     return f"fields are {', '.join(FIELDS)} and args.<name>"
 
 
 def _split_alternatives(raw: str) -> Iterator[tuple[int, str]]:
-    start, quoted = 0, False
-    for at, character in enumerate(raw):
-        if character == '"':
-            quoted = not quoted
-        elif character == "," and not quoted:
-            if at > start:
-                yield start, raw[start:at]
-            start = at + 1
+    start = 0
+    for character in filter_characters(raw):
+        if character.separates(","):
+            if character.start > start:
+                yield start, raw[start : character.start]
+            start = character.start + 1
     if start < len(raw):
         yield start, raw[start:]
 
@@ -208,16 +220,17 @@ def _value_type(field: str) -> str:
 
 
 def _parse_value(text: str, column: int, field: str, raw: str) -> Value:
-    value = _unquote(raw)
+    read = parse_value(raw)
+    value = str(read)
     match _value_type(field):
         case "state":
             matching = [state for state in State if state.startswith(value.lower())]
             if len(matching) != 1 and value.lower() not in list(State):
-                known = ", ".join(State)
-                raise InvalidFilter(text, column, f"unknown state {value!r}; states are {known}")
+                hint = did_you_mean(value, State) or f"; states are {', '.join(State)}"
+                raise InvalidFilter(text, column, f"unknown state {value!r}{hint}")
             return value.lower() if value.lower() in list(State) else matching[0]
         case "reason":
-            return value if is_pattern(value) else _parse_reason(text, column, value)
+            return read if is_pattern(read) else _parse_reason(text, column, value)
         case "number":
             if not _NUMBER.fullmatch(value):
                 raise InvalidFilter(text, column, f"{field} takes a number, not {value!r}")
@@ -228,7 +241,7 @@ def _parse_value(text: str, column: int, field: str, raw: str) -> Value:
             except ValueError as problem:
                 raise InvalidFilter(text, column, str(problem)) from None
         case _:
-            return value
+            return read
 
 
 def _parse_reason(text: str, column: int, value: str) -> str:
@@ -236,10 +249,7 @@ def _parse_reason(text: str, column: int, value: str) -> str:
     wanted = re.sub(r"[-_ ]+", " ", value.lower()).strip()
     matching = [reason for reason in Reason if f" {reason}".find(f" {wanted}") >= 0]
     if not wanted or len(matching) != 1:
-        known = ", ".join(reason.replace(" ", "-") for reason in Reason)
-        raise InvalidFilter(text, column, f"unknown reason {value!r}; reasons are {known}")
+        known = [reason.replace(" ", "-") for reason in Reason]
+        hint = (did_you_mean(value, known) if len(wanted) > 2 else "") or f"; reasons are {', '.join(known)}"
+        raise InvalidFilter(text, column, f"unknown reason {value!r}{hint}")
     return matching[0].value
-
-
-def _unquote(text: str) -> str:
-    return text.replace('"', "")

@@ -65,7 +65,7 @@ class OnConflict(StrEnum):
     RETURN = "return"
     """Return the other job; nothing is enqueued."""
     REPLACE = "replace"
-    """Replace the arguments, priority, due time, tags and expiry of the other job if it is still queued, and return it.
+    """Replace the arguments, name, priority, due time, tags and expiry of the other job if it is still queued, and return it.
 
     Raise `UniqueKeyConflict` if the other job is of another kind, which could not use them.
     """
@@ -106,12 +106,18 @@ class JobEdit:
     """A validated edit of a queued job. `None` leaves a field unchanged. Created by `check_edit`."""
 
     args_json: str | None = None
+    kind: str | None = None
+    """The kind of a command with another name."""
     queue: str | None = None
     priority: int | None = None
     max_attempts: int | None = None
     scheduled_at: float | None = None
     """The new due time, in seconds since 1970 UTC."""
     tags: tuple[str, ...] | None = None
+
+
+_ESTIMATES_AFTER = 1.0
+"""Seconds that a job must have run before the time left is estimated."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,9 +164,22 @@ class Job:
     tags: tuple[str, ...] = ()
     progress: float | None = None
     """From 0 to 1, if the handler reports it."""
+    progress_message: str | None = None
+    """What the handler said with its progress, on one line."""
     result_json: str | None = None
     error: str | None = None
     """Type and message of the newest error, on one line."""
+
+    def time_left(self, now: float) -> float | None:
+        """Estimate the seconds until a running job finishes, from the progress that it reported; `None` if it reported none.
+
+        Args:
+            now: seconds since 1970 UTC.
+        """
+        if self.state is not State.RUNNING or not self.progress or self.started_at is None:
+            return None
+        spent = max(0.0, now - self.started_at)
+        return spent / self.progress - spent if spent >= _ESTIMATES_AFTER else None
 
     @property
     def args(self) -> dict[str, Any]:
@@ -291,6 +310,10 @@ class Attempt:
     """When the worker delivered a result after it had lost the lease."""
 
 
+UNFINISHED = "…"
+"""Ends the stored level of a log entry whose last line continues in the next entry of its level."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogLine:
     """An entry of an attempt's log: one logging record, or some lines of a command's output."""
@@ -303,6 +326,9 @@ class LogLine:
     level: str
     """`debug` … `critical` for logging records; `out` and `err` for the output streams of a command."""
     text: str
+    """Without the newline of the last line."""
+    unfinished: bool = False
+    """Whether the last line continues in the next entry of its level; at the end of a log, whether it has no newline."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

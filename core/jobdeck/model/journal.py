@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -66,6 +65,8 @@ class UndoResult:
 
 def current_actor() -> str:
     """Return the user of this process and the name of the machine: `ann@web-1`."""
+    import getpass  # imported late: only operations have an actor, not the enqueue of a job
+
     try:
         user = getpass.getuser()
     except (OSError, KeyError, ImportError):  # the user id has no name, as in many containers

@@ -42,13 +42,14 @@ class Metrics:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorGroup:
-    """Failed attempts with the same kind, error and place."""
+    """Failed attempts with the same kind, error and place; of commands with the same exit code and last line of errors."""
 
     kind: str
     error_type: str
-    """The name of the exception; `crashed` or `timed out` if the attempt ended without one."""
+    """The name of the exception; of a command `exit code 3` or `killed by SIGKILL`; `crashed` or `timed out` without either."""
     place: str
-    """Where it was raised: `file:line function`, the last frame of the traceback; empty if there is no traceback."""
+    """Where it was raised: `file:line function`, the last frame of the traceback; empty if there is no traceback. Of a command,
+    the last line of its standard error, with `#` for each number."""
     count: int
     first_seen: float
     last_seen: float
@@ -63,6 +64,26 @@ class ErrorGroup:
 _FRAME = re.compile(r'^[ |]*File "(.+)", line (\d+)(?:, in (.+))?$', re.MULTILINE)
 _FRAMES_FROM_END = 20_000
 """The number of characters at the end of a traceback that are searched: the message follows the last frame."""
+
+
+_NUMBERS = re.compile(r"[0-9]+")
+_LINE_LENGTH = 200
+_BLANKS = " \t\r\n"
+
+
+def failure_place(error_type: str | None, message: str | None, traceback: str | None) -> str:
+    """Return the place of a failure, by which similar ones are grouped."""
+    return last_line(message) if is_exit(error_type) else error_place(traceback)
+
+
+def is_exit(error_type: str | None) -> bool:
+    """Return whether the type is the exit of a command: the name of an exception has no spaces."""
+    return error_type is not None and " " in error_type
+
+
+def last_line(message: str | None) -> str:
+    """Return the last line of a message, shortened, with `#` for each number, so that similar lines are the same."""
+    return _NUMBERS.sub("#", (message or "").rstrip(_BLANKS).rpartition("\n")[2])[:_LINE_LENGTH]
 
 
 def error_place(traceback: str | None) -> str:

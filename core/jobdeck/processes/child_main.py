@@ -95,7 +95,8 @@ class ChildRunner:
     def _handle(self, message: Message) -> None:
         match message:
             case ["run", rows]:
-                contexts = [ChildContext(job, ticket) for ticket, job in map(decode_job, rows)]
+                flush_log = self._unsent.set
+                contexts = [ChildContext(job, ticket, flush_log) for ticket, job in map(decode_job, rows)]
                 with self._lock:
                     for context in contexts:
                         self._held[context.ticket] = context
@@ -161,6 +162,8 @@ class ChildRunner:
                 self._running = None
                 result = self._result_of_error(error, context, started_at)
             context.finish_lines()
+            if self._isolate:
+                _flush_prints()
             self._submit(context, result)
 
     def _next(self) -> ChildContext | None:
@@ -217,6 +220,8 @@ class ChildRunner:
 
     def _collect_notes(self, context: ChildContext) -> None:
         progress, lines = context.take_progress(), context.drain_log()
+        if lines:
+            context.confirm_log()
         if lines or progress is not None:
             self._notes.append([context.ticket, progress, lines])
 
@@ -258,6 +263,13 @@ class ChildRunner:
                 for context in list(self._held.values()):
                     self._collect_notes(context)
             self.flush()
+
+
+def _flush_prints() -> None:
+    """Write what a job has printed without a newline, so that it belongs to this job and not to the next."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):  # a handler may have closed or replaced it
+            stream.flush()
 
 
 def _has_no_children() -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..clock import SystemClock
 from ..execution.context import JobContext, context
+from ..execution.job_log import record_fields
 from ..model.jobs import Job
 from .protocol import LONG_LINE, Message
 
@@ -18,9 +19,8 @@ CLOCK = SystemClock()
 class ChildContext(JobContext):
     """The context of a job assigned to this child process."""
 
-    def __init__(self, job: Job, ticket: int) -> None:
-        super().__init__(job, CLOCK)
-        self.job = job
+    def __init__(self, job: Job, ticket: int, flush_log: Callable[[], None] | None = None) -> None:
+        super().__init__(job, CLOCK, flush_log)
         self.ticket = ticket
         self.partial: dict[str, str] = {}
 
@@ -30,14 +30,14 @@ class ChildContext(JobContext):
         if newline:
             self.write(level, lines)
         if len(rest) > LONG_LINE:
-            self.write(level, rest)
+            self.write(level, rest, unfinished=True)
         elif rest:
             self.partial[level] = rest
 
     def finish_lines(self) -> None:
         """Log the remaining incomplete lines after the code has finished."""
         for level, text in self.partial.items():
-            self.write(level, text)
+            self.write(level, text, unfinished=True)
         self.partial.clear()
 
 
@@ -97,8 +97,8 @@ class ForwardingHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            text = self.format(record)
-            if not self._send(["record", record.levelno, record.name, text]) and sys.__stderr__ is not None:
+            text, (_, fields) = self.format(record), record_fields(record)
+            if not self._send(["record", record.levelno, record.name, text, fields]) and sys.__stderr__ is not None:
                 sys.__stderr__.write(f"{record.levelname} {record.name}: {text}\n")
         except Exception:  # a record that cannot be formatted: report it as `logging` does
             self.handleError(record)

@@ -25,9 +25,11 @@ from ..execution.stack_trace import FINISHED, StackReply, encode_reply
 from ..logs import get_logger
 from ..model.attempt_result import AttemptResult
 from ..model.jobs import Job
-from .protocol import SLOTS, LineBuffer, Message, encode_job, pack, unpack
+from .protocol import SLOTS, LineBuffer, Message, encode_job, pack, split_utf8, unpack
 
 _CHUNK = 1 << 18
+_CHUNKS = 8
+"""The maximum number of chunks read at once: a process that writes as fast as they are read must not keep its worker."""
 _EXIT_GRACE = 1.5
 """Seconds that an idle child process gets to exit by itself."""
 _TAIL_CHARACTERS = 4000
@@ -100,7 +102,10 @@ class ChildProcess:
         self._lines = LineBuffer()
         self._outputs: dict[int, tuple[str, LineBuffer]] = {}
         self._selector: selectors.BaseSelector | None = None
-        self._registered: set[int] = set()
+        self._open: set[int] = set()
+        self._paused = False
+        self.has_logged = False
+        """Whether lines were added to the log of any of its jobs since the last call of `pause_if_full`."""
         self._start(hello, cwd)
 
     def _start(self, hello: dict[str, Any], cwd: str | None) -> None:
@@ -142,20 +147,51 @@ class ChildProcess:
     def register(self, selector: selectors.BaseSelector) -> None:
         """Register the socket and the output pipes with the selector."""
         self._selector = selector
-        for fd in (self.line.fileno(), *self._outputs):
-            selector.register(fd, selectors.EVENT_READ, self)
-            self._registered.add(fd)
-        self._watch_socket()
+        self._open |= {self.line.fileno(), *self._outputs}
+        self._watch_all()
 
-    def _watch_socket(self) -> None:
-        fd = self.line.fileno()
-        if self._selector is not None and fd in self._registered:
-            self._selector.modify(fd, selectors.EVENT_READ | (selectors.EVENT_WRITE if self._unsent else 0), self)
+    def pause_if_full(self, wake: Callable[[], None]) -> None:
+        """Read from the process only while no log of its jobs is full, so that code that logs more than is stored waits.
+
+        Args:
+            wake: called, from any thread, when this must be called again.
+        """
+        if not (self.has_logged or self._paused):
+            return
+        self.has_logged = False
+        full = [assigned.context for assigned in self.assigned.values() if assigned.context.log_is_full]
+        for context in full:
+            context.on_log_room(wake)
+            context.flush_log()
+        paused = any(context.log_is_full for context in full)
+        if paused is not self._paused:
+            self._paused = paused
+            self._watch_all()
+
+    def _watch_all(self) -> None:
+        for fd in self._open:
+            self._watch(fd)
+
+    def _watch(self, fd: int) -> None:
+        """Register the descriptor for what it must be watched for now."""
+        if self._selector is None or fd not in self._open:
+            return
+        wanted = 0 if self._paused else selectors.EVENT_READ
+        if self._unsent and fd == self.line.fileno():
+            wanted |= selectors.EVENT_WRITE
+        known = self._selector.get_map().get(fd)
+        if known is None and wanted:
+            self._selector.register(fd, wanted, self)
+        elif known is not None and not wanted:
+            self._selector.unregister(fd)
+        elif known is not None and known.events != wanted:
+            self._selector.modify(fd, wanted, self)
 
     def _unregister(self, fd: int) -> None:
-        if self._selector is not None and fd in self._registered:
-            self._selector.unregister(fd)
-            self._registered.discard(fd)
+        if self._selector is not None and fd in self._open:
+            self._open.discard(fd)
+            if fd in self._selector.get_map():
+                self._selector.unregister(fd)
 
     # -- messages to the child --------------------------------------------------------------------
 
@@ -217,7 +253,7 @@ class ChildProcess:
         except OSError:  # it has exited, which is detected elsewhere
             self._unsent.clear()
         if had_unsent:
-            self._watch_socket()
+            self._watch(self.line.fileno())
 
     # -- messages from the child ------------------------------------------------------------------
 
@@ -232,10 +268,14 @@ class ChildProcess:
             return []
         messages: list[Message] = []
         try:
-            while data := self.line.recv(_CHUNK):
+            for _ in range(_CHUNKS):
+                if not (data := self.line.recv(_CHUNK)):
+                    break
                 messages += unpack(self._lines.feed(data))
                 if len(data) < _CHUNK:
                     return messages
+            else:
+                return messages
         except BlockingIOError:
             return messages
         except OSError:
@@ -244,29 +284,38 @@ class ChildProcess:
         return messages
 
     def read_outputs(self) -> None:
-        """Read all that was written to standard output and error so far."""
-        for fd in list(self._outputs):
+        """Read all that was written to standard output and error so far, and end their last lines."""
+        for fd, (level, lines) in list(self._outputs.items()):
             self._read_output(fd)
+            self._log_output(level, lines.rest(), unfinished=True)
 
     def _read_output(self, fd: int) -> None:
         level, lines = self._outputs[fd]
         with suppress(BlockingIOError):
-            while data := os.read(fd, _CHUNK):
-                self._log_output(level, lines.feed(data))
+            for _ in range(_CHUNKS):
+                data = os.read(fd, _CHUNK)
+                if complete := lines.feed(data):
+                    self._log_output(level, b"\n".join(complete))
                 if lines.rest_is_long():
-                    self._log_output(level, [lines.rest()])
-            self._log_output(level, [rest] if (rest := lines.rest()) else [])
-            self._unregister(fd)
+                    piece, rest = split_utf8(lines.rest())
+                    lines.feed(rest)
+                    self._log_output(level, piece, unfinished=True)
+                if not data:
+                    self._log_output(level, lines.rest(), unfinished=True)
+                if not data:
+                    self._unregister(fd)
+                    return
 
-    def _log_output(self, level: str, lines: Sequence[bytes]) -> None:
-        if not lines:
+    def _log_output(self, level: str, data: bytes, *, unfinished: bool = False) -> None:
+        if unfinished and not data:
             return
-        text = b"\n".join(lines).decode("utf-8", "backslashreplace")
+        text = data.decode("utf-8", "backslashreplace")
         if level == "err":
             self.tail = (self.tail + text + "\n")[-_TAIL_CHARACTERS:]
         if self.isolate and self.assigned:
             for assigned in self.assigned.values():  # an isolated process holds one job
-                assigned.context.write(level, text)
+                assigned.context.write_output(level, text, unfinished=unfinished)
+            self.has_logged = True
         else:
             logger.info("Child process %d: %s", self.pid, text)
 
@@ -302,7 +351,7 @@ class ChildProcess:
     @property
     def has_closed(self) -> bool:
         """Report whether the process has closed its socket: it is exiting or has exited."""
-        return self.line.fileno() not in self._registered
+        return self.line.fileno() not in self._open
 
     @property
     def is_ending(self) -> bool:
@@ -339,7 +388,7 @@ class ChildProcess:
     def close(self) -> None:
         """Release its file descriptors and shared memory."""
         self.dead = True
-        for fd in list(self._registered):
+        for fd in list(self._open):
             self._unregister(fd)
         self.line.close()
         for stream in (self.process.stdout, self.process.stderr):

@@ -17,8 +17,8 @@ To the child::
 From the child::
 
     ["ready", [kind, …]]   or   ["refused", sentence]
-    ["results", [[ticket, progress or null, [[at, level, text], …]], …], [result, …], left]
-    ["record", level, logger, text]                   a log record
+    ["results", [[ticket, [fraction, message] or null, [[at, level, text], …]], …], [result, …], left]
+    ["record", level, logger, text, fields]           a log record; see `job_log.record_fields`
     ["stack", ticket, reply]                          the reply to a stack request
 
 A *ticket* stands for the lease of a job, which the child never sees: it is issued once on a connection, for one job. Its
@@ -83,6 +83,17 @@ class LineBuffer:
         return rest
 
 
+def split_utf8(data: bytes) -> tuple[bytes, bytes]:
+    """Split data before the character at its end, if that is incomplete."""
+    for size in range(1, min(3, len(data)) + 1):
+        first = data[-size]
+        if first >= 0xC0:  # the first byte of a character of two bytes or more
+            return (data[:-size], data[-size:]) if size < (2 if first < 0xE0 else 3 if first < 0xF0 else 4) else (data, b"")
+        if first < 0x80:
+            break
+    return data, b""
+
+
 def unpack(lines: Sequence[bytes]) -> Iterator[Message]:
     """Decode the messages in these lines.
 
@@ -104,6 +115,7 @@ _NOT_SENT = {
     "lease_until",
     "cancelling",
     "progress",
+    "progress_message",
     "result_json",
     "error",
     "reason",

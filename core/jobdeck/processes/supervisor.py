@@ -21,7 +21,7 @@ from ..clock import Clock, time
 from ..execution.context import JobContext
 from ..execution.stack_trace import FINISHED, NOT_STARTED, encode_reply
 from ..kinds.registry import Registry
-from ..logs import get_logger
+from ..logs import FieldsMessage, get_logger
 from ..model.attempt_result import AttemptResult
 from ..model.errors import ChildNotStarted
 from ..model.jobs import Job
@@ -231,6 +231,9 @@ class ProcessSupervisor:
 
     def _call(self, call: Callable[[], None]) -> None:
         self._calls.append(call)
+        self._wake()
+
+    def _wake(self) -> None:
         with suppress(OSError):  # a wake-up is pending already, or the thread has exited
             self._wake_send.send(b"!")
 
@@ -277,6 +280,7 @@ class ProcessSupervisor:
         for child in list(self._spawner.processes):
             if check or child.is_ending:
                 self._check_child(child, now)
+            child.pause_if_full(self._wake)
         self._isolation.maintain(now)
         self._pool.maintain(now)
         self._pool.distribute()
@@ -333,9 +337,11 @@ class ProcessSupervisor:
             case ["results", notes, endings, left]:
                 for ticket, progress, lines in notes:
                     if (assigned := child.assigned.get(ticket)) is not None:
-                        assigned.context.add_log([(at, level, text) for at, level, text in lines])
+                        if lines:
+                            assigned.context.add_log([(at, level, text) for at, level, text in lines])
+                            child.has_logged = True
                         if progress is not None:
-                            assigned.context.progress(progress)
+                            assigned.context.progress(*progress)
                 child.may_leave_processes = left
                 group = self._group(child)
                 for row in endings:
@@ -346,8 +352,8 @@ class ProcessSupervisor:
             case ["stack", ticket, answer]:
                 if (assigned := child.assigned.get(ticket)) is not None:
                     assigned.reply(answer)
-            case ["record", level, name, text]:
-                logging.getLogger(name).log(level, "%s", text)
+            case ["record", level, name, text, fields]:
+                logging.getLogger(name).log(level, FieldsMessage(text, fields))
             case ["ready", kinds]:
                 child.ready, child.kinds = True, frozenset(kinds)
                 self._group(child).on_ready(child)

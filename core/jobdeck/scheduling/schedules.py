@@ -8,12 +8,13 @@ from dataclasses import replace as changed
 from typing import Any
 
 from ..clock import Clock
+from ..kinds.command_name import given_name
 from ..kinds.definition import Handler
-from ..kinds.registry import SHELL
 from ..model.cron import explain_cron, local_zone, next_tick, next_ticks
 from ..model.errors import InvalidOption, ScheduleExists, ScheduleNotFound
 from ..model.jobs import Job, NewJob
 from ..model.journal import Actor
+from ..model.kind_names import SHELL, handler_kind
 from ..model.schedules import Schedule, ScheduledRun
 from ..store.base import Store
 from .ticker import current_time, job_of_schedule
@@ -135,7 +136,7 @@ class Schedules:
             name: the name of the schedule: 1 to 100 letters, digits and `. _ - : / @ +`.
             cron: `minute hour day-of-month month day-of-week`, or six fields with seconds first; `@hourly`, `@daily`,
                 `@weekly`, `@monthly`, `@yearly`; or `every 90s`, counted from 1970 UTC.
-            kind: a registered kind, or the handler itself.
+            kind: a registered kind, or the handler itself; `shell:NAME` is a command with a name.
             args: the handler's arguments by name, the same for each job. They are validated now.
             timezone: the time zone of the fields, such as `Europe/Berlin`, or `local` for that of this machine (default
                 UTC, because the processes of a queue may have different local time zones).
@@ -212,7 +213,7 @@ class Schedules:
                 checked = self._new_job(SHELL, {"command": ["true"]}, **options)
                 after = changed(before, **_options(checked))
             else:
-                job = self._new_job(kind or before.kind, before.args if args is None else args, **options)
+                job = self._new_job(self._kind_to_edit(before, kind), before.args if args is None else args, **options)
                 after = changed(before, kind=job.kind, args_json=job.args_json, **_options(job))
             if cron is not None or timezone is not None:
                 after = changed(
@@ -263,6 +264,12 @@ class Schedules:
             before = self.get(name)
             self._store.schedules.delete(name)
             self._store.schedules.record_change("delete schedule", name, self._actor(actor), before)
+
+    def _kind_to_edit(self, before: Schedule, kind: str | Handler | None) -> str | Handler:
+        """Return the kind of the edited jobs: a command keeps a name that a person gave it."""
+        if kind is not None and (kind != SHELL or handler_kind(before.kind) != SHELL):
+            return kind
+        return before.kind if given_name(before.kind, before.args) is not None else handler_kind(before.kind)
 
     def _with_next_tick(self, schedule: Schedule) -> Schedule:
         following = next_tick(schedule.cron, schedule.timezone, current_time(self._store, self._clock))

@@ -18,7 +18,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..model.jobs import Batch, Job, NewJob
-from .row_guard import RowGuard
+from .row_guard import ReadingGuard, RowGuard
 
 if TYPE_CHECKING:
     from ..model.attempt_result import Cancelled, Completed, Failed, Released, Snoozed
@@ -57,6 +57,8 @@ class Claimed(list[Job]):
 
     retry_after: float = inf
     """Seconds after which a limit that withheld jobs may have capacity."""
+    contended: bool = False
+    """Whether other claims took jobs that this one wanted, so that more may be ready although it got fewer than requested."""
 
 
 class Enqueuer(Protocol):
@@ -77,8 +79,12 @@ class Enqueuer(Protocol):
         """Enqueue one job like `pattern` for each of `args` (JSON objects), in one commit, and return their ids."""
         ...
 
-    def enqueue_batch(self, name: str, jobs: Sequence[NewJob]) -> Batch:
-        """Enqueue the jobs as a batch, in one commit. Raises as `enqueue` does."""
+    def enqueue_batch(self, name: str, jobs: Sequence[NewJob], into: int | None = None) -> Batch:
+        """Enqueue the jobs as a batch, or into an existing one, in one commit. Raises as `enqueue` does.
+
+        Raises:
+            BatchNotFound: the batch to enqueue into does not exist.
+        """
         ...
 
     def enqueue_in(self, connection: object, jobs: Sequence[NewJob]) -> list[Job]:
@@ -145,8 +151,8 @@ class Transitions(Protocol):
         """Renew the leases of the `(id, lease)` pairs for `lease` seconds, all in one statement."""
         ...
 
-    def report_progress(self, job_id: int, lease: int, progress: float) -> bool:
-        """Store the progress of a job (0 to 1); return `False` if the lease is lost."""
+    def report_progress(self, job_id: int, lease: int, progress: float, message: str | None = None) -> bool:
+        """Store the progress of a job (0 to 1), and one line about it; return `False` if the lease is lost."""
         ...
 
     def rescue(self, limit: int = 100) -> list[int]:
@@ -168,6 +174,9 @@ class Logs(Protocol):
 class Notifier(Protocol):
     """Wakes workers across processes, and passes requests between them."""
 
+    across_machines: bool
+    """Whether requests reach the processes of other machines and users; otherwise those of this machine and user."""
+
     def notify(self) -> None:
         """Wake every listener of every process. Never raises."""
         ...
@@ -177,11 +186,11 @@ class Notifier(Protocol):
         ...
 
     def serve(self, handler: RequestHandler) -> AbstractContextManager[None]:
-        """Let `handler` reply to the requests of other processes on this machine, while this process listens."""
+        """Let `handler` reply to the requests of other processes, while this process listens."""
         ...
 
     def request(self, question: str, timeout: float) -> str | None:
-        """Send a request to every listening process on this machine, and return the first reply; `None` without one.
+        """Send a request to every listening process within reach, and return the first reply; `None` without one.
 
         Raises:
             TimeoutError: a process received the request, and none replied within `timeout` seconds.
@@ -199,6 +208,18 @@ class Connections(Protocol):
     @property
     def generation(self) -> int:
         """See `Store.generation`."""
+        ...
+
+    @property
+    def notice(self) -> str | None:
+        """See `Store.notice`."""
+        ...
+
+    def repaired(self, repair: Callable[[], Sequence[object]]) -> AbstractContextManager[bool]:
+        """Let reads see damaged rows as a repair would leave them, and change nothing; give whether there are any.
+
+        Only for connections that are open for reading only. `repair` repairs all damaged rows, and returns them.
+        """
         ...
 
     def transaction(self) -> AbstractContextManager[Any]:
@@ -237,13 +258,19 @@ class Store(ABC):
     notifier: Notifier
     """Wakes workers across processes."""
 
-    def __init__(self, connections: Connections, backend: Backend, dialect: Dialect) -> None:
+    def __init__(self, connections: Connections, backend: Backend, dialect: Dialect, *, readonly: bool = False) -> None:
         """Keep what all components work on."""
         self._connections = connections
         self._backend = backend
         self._dialect = dialect
         # Damaged rows are found when a method meets one; the maintenance is made then.
-        self._row_guard = RowGuard(lambda: self.maintenance.repair_rows())
+        if readonly:
+            self._row_guard: RowGuard = ReadingGuard(lambda: connections.repaired(self._repair_rows))
+        else:
+            self._row_guard = RowGuard(self._repair_rows)
+
+    def _repair_rows(self) -> Sequence[object]:
+        return self.maintenance.repair_rows()
 
     @cached_property
     def claimer(self) -> Claimer:
@@ -355,6 +382,11 @@ class Store(ABC):
         from .queries.history import SqlHistory
 
         return self._row_guard.protect(SqlHistory(self._backend, self._dialect))
+
+    @property
+    def notice(self) -> str | None:
+        """What a reader of a store that is open for reading only must know: what is not shown, or not as it is stored."""
+        return self._connections.notice
 
     def close(self) -> None:
         """Close every connection. The store cannot be used afterwards."""

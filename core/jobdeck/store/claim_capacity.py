@@ -13,6 +13,7 @@ from math import inf
 from typing import Any, TypeVar
 
 from ..model.errors import RowDamaged
+from ..model.kind_names import handler_kind
 from ..model.states import State
 from .records import COLUMN_INDEX
 
@@ -104,7 +105,7 @@ class ClaimCapacity:
                 raise RowDamaged("a counter of jobs")
             if state == State.RUNNING:
                 running[queue] += n
-                by_kind[kind] += n
+                by_kind[handler_kind(kind)] += n
         paused = set[str]()
         # The number of jobs that may still run at once, by queue and by kind, and that may still start now, by queue.
         self._queues: dict[str, int] = {}
@@ -126,7 +127,7 @@ class ClaimCapacity:
             (queue, kind)
             for queue, kind, state, _ in lanes
             if state == State.PENDING
-            and kind in request.kinds
+            and (kind in request.kinds or handler_kind(kind) in request.kinds)
             and (not request.queues or queue in request.queues)
             and queue not in paused
         ]
@@ -145,7 +146,7 @@ class ClaimCapacity:
         if self._rates.get(queue, 1) <= 0:
             self.retry_after = min(self.retry_after, self._free_in[queue])
             return False
-        if self._queues.get(queue, 1) <= 0 or self._kinds.get(kind, 1) <= 0:
+        if self._queues.get(queue, 1) <= 0 or self._kinds.get(handler_kind(kind), 1) <= 0:
             self.retry_after = min(self.retry_after, LIMIT_POLL)
             return False
         return True
@@ -162,7 +163,7 @@ class ClaimCapacity:
         self._count(queue, kind, -1)
 
     def _count(self, queue: str, kind: str, n: int) -> None:
-        for capacity, name in ((self._queues, queue), (self._kinds, kind), (self._rates, queue)):
+        for capacity, name in ((self._queues, queue), (self._kinds, handler_kind(kind)), (self._rates, queue)):
             if name in capacity:
                 capacity[name] -= n
         if queue in self._rates:

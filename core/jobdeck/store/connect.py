@@ -17,7 +17,14 @@ from .filesystem import create_private_folders
 
 
 def open_store(
-    address: DatabaseAddress, settings: Settings, clock: Clock, random: Random, *, adopt: bool, create: bool
+    address: DatabaseAddress,
+    settings: Settings,
+    clock: Clock,
+    random: Random,
+    *,
+    adopt: bool,
+    create: bool,
+    readonly: bool = False,
 ) -> Store:
     """Open the store at the address.
 
@@ -26,15 +33,15 @@ def open_store(
     """
     file = address.file
     if file is None:
-        return _open_server(address, settings, clock, random, create=create)
-    if not _is_there(file) and not create:
+        return _open_server(address, settings, clock, random, create=create, readonly=readonly)
+    if not _is_there(file) and (readonly or not create):
         raise StoreRefused(str(file), "is not there")
     from .sqlite import SqliteStore
 
-    if is_default_database(address.text):
+    if is_default_database(address.text) and not readonly:
         with contextlib.suppress(OSError):  # the store reports what is wrong
             create_private_folders(file.parent)
-    return SqliteStore(file, clock=clock, random=random, synchronous=settings.synchronous, adopt=adopt)
+    return SqliteStore(file, clock=clock, random=random, synchronous=settings.synchronous, adopt=adopt, readonly=readonly)
 
 
 def _is_there(file: Path) -> bool:
@@ -53,11 +60,18 @@ def _is_there(file: Path) -> bool:
         raise StoreRefused(str(file), f"cannot be reached ({problem})") from None
 
 
-def _open_server(address: DatabaseAddress, settings: Settings, clock: Clock, random: Random, *, create: bool) -> Store:
+def _open_server(
+    address: DatabaseAddress, settings: Settings, clock: Clock, random: Random, *, create: bool, readonly: bool
+) -> Store:
     with _driver(address):
         from .postgres import PostgresStore
     return PostgresStore(
-        address.text, clock=_server_clock(clock), random=random, synchronous=settings.synchronous, create=create
+        address.text,
+        clock=_server_clock(clock),
+        random=random,
+        synchronous=settings.synchronous,
+        create=create,
+        readonly=readonly,
     )
 
 

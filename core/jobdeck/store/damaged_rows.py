@@ -153,7 +153,6 @@ def repair_damaged_rows(
             _mend_queue(values, row, now)
         if not _write(connection, table, where, row, values):
             unreachable.setdefault(row.table, []).append(values)
-        logger.warning("Repaired a damaged row: %s", row)
     for name, mended in unreachable.items():
         _refill(connection, sql, name, mended)
     backend.resolve_dependents(connection, backend.new_counters(), failed, now)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 from ..model.jobs import Job, NewJob
 from ..model.states import State
@@ -23,9 +24,16 @@ def new_job_record(new: NewJob, job_id: int, due: float, state: State, now: floa
         (
             *(job_id, new.kind, new.args_json, new.queue, new.priority, state, 0, new.max_attempts, now, due),
             *(None, None, None, None, None, new.timeout, False, None, 0, new.expires_at, new.unique_key, batch),
-            *(new.backoff_json, new.tags, None, None, None),
+            *(new.backoff_json, new.tags, None, None, None, None),
         )
     )
+
+
+def batch_total(jobs: Sequence[NewJob]) -> str:
+    """Return the SQL of the new total of a batch (`?1`) after these jobs were inserted, some of them perhaps not."""
+    if any(new.unique_key is not None for new in jobs):  # the holder of a key that was taken is not part of the batch
+        return "(SELECT count(*) FROM jobdeck_jobs WHERE batch = ?1)"
+    return f"total + {len(jobs)}"
 
 
 def encode_tags(new: NewJob) -> str:

@@ -81,6 +81,8 @@ def _temporary_folder() -> Path:
 class SocketNotifier:
     """The notifier of one database file."""
 
+    across_machines = False
+
     def __init__(self, database: Path) -> None:
         # A socket's path may hold 107 bytes only, so the folder is named by checksums.
         path = os.fsencode(os.path.realpath(database))

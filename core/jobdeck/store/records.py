@@ -8,7 +8,7 @@ from dataclasses import fields, make_dataclass
 from typing import Any, TypeVar
 
 from ..model.errors import RowDamaged
-from ..model.jobs import Attempt, IfParentFails, Job, LogLine, Outcome, Reason
+from ..model.jobs import UNFINISHED, Attempt, IfParentFails, Job, LogLine, Outcome, Reason
 from ..model.states import State
 from .row_rules import EARLIEST, LATEST, RULES
 
@@ -42,6 +42,7 @@ def one_line(text: str, limit: int = 500) -> str:
 _STATE, _LEASE_UNTIL, _CANCELLING = COLUMN_INDEX["state"], COLUMN_INDEX["lease_until"], COLUMN_INDEX["cancelling"]
 _ARGS, _TIMEOUT, _BACKOFF = COLUMN_INDEX["args_json"], COLUMN_INDEX["timeout"], COLUMN_INDEX["backoff_json"]
 _REASON, _TAGS = COLUMN_INDEX["reason"], COLUMN_INDEX["tags"]
+_PROGRESS, _MESSAGE = COLUMN_INDEX["progress"], COLUMN_INDEX["progress_message"]
 _STATES: Mapping[str, State] = {each.value: each for each in State}
 _OUTCOMES: Mapping[str, Outcome] = {each.value: each for each in Outcome}
 _REASONS: Mapping[str, Reason] = {each.value: each for each in Reason}
@@ -152,6 +153,8 @@ def job_reader(skew: float, *, claimed: bool = False) -> Callable[[Row], Job]:
         if values[_REASON] is not None:
             values[_REASON] = word(_REASONS, values[_REASON], "reason")
         values[_TAGS] = parse_tags(values[_TAGS])
+        if values[_MESSAGE] is not None and values[_PROGRESS] is None:
+            values[_MESSAGE] = None  # of an earlier attempt
         made: Any = _MutableJob(*values)
         made.__class__ = Job
         return made  # type: ignore[no-any-return]
@@ -205,4 +208,14 @@ _check_log_line = RowCheck("jobdeck_logs", LOG_COLUMNS)
 def make_log_line(row: Row) -> LogLine:
     """Convert a row of `LOG_COLUMNS` to a record."""
     _check_log_line(row)
-    return LogLine(id=row[0], job_id=row[1], attempt=row[2], at=row[3], level=row[4], text=row[5])
+    level: str = row[4]
+    unfinished = level.endswith(UNFINISHED)
+    return LogLine(
+        id=row[0],
+        job_id=row[1],
+        attempt=row[2],
+        at=row[3],
+        level=level.removesuffix(UNFINISHED) if unfinished else level,
+        text=row[5],
+        unfinished=unfinished,
+    )

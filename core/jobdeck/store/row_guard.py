@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from functools import wraps
-from traceback import clear_frames
 from typing import Any, TypeVar
 
 from ..clock import time
@@ -22,8 +22,27 @@ _STEPWISE = ("undo", "redo")
 """Methods of several transactions, the first of which decides what is done: they are not called again."""
 _UNGUARDED = ("enqueue_in",)
 """Methods in a transaction of the caller's own, which a repair would wait for."""
+_READS = 10
+"""The number of tries to read a database that other processes keep changing."""
 _PAUSE = 60.0
 """Seconds without another search after one that found nothing: it reads every row."""
+
+
+class ChangedWhileReading(StoreFailed):
+    """Another process changed a database that is read without locks; what was read may not fit together. Read it again."""
+
+    def __init__(self, where: str) -> None:
+        super().__init__(where, "it was changed while it was read; try again")
+
+
+def read_again_if_changed(read: Callable[[], T]) -> T:
+    """Return what `read` returns, which is called again while others change the database."""
+    for n in range(_READS):
+        try:
+            return read()
+        except ChangedWhileReading:
+            time.sleep(0.001 * 2**n)
+    return read()
 
 
 class RowGuard:
@@ -32,7 +51,7 @@ class RowGuard:
     What else a method raises is raised, too: a bug stays one, because the search finds no damaged row.
     """
 
-    def __init__(self, repair: Callable[[], object]) -> None:
+    def __init__(self, repair: Callable[[], Sequence[object]]) -> None:
         """Create the guard.
 
         Args:
@@ -91,6 +110,8 @@ class RowGuard:
         now = time.monotonic()
         if now < self._search_again_at:
             return False
+        from traceback import clear_frames  # imported late: rows are seldom damaged
+
         chain: BaseException | None = error
         while chain is not None:  # a statement that is still being read keeps its tables from being changed
             clear_frames(chain.__traceback__)
@@ -106,4 +127,48 @@ class RowGuard:
             raise problem from error
         if not found:
             self._search_again_at = time.monotonic() + _PAUSE
+        for row in found:
+            logger.warning("Repaired a damaged row: %s", row)
         return bool(found)
+
+
+class ReadingGuard(RowGuard):
+    """Guards a store that is open for reading only: it reads damaged rows as a repair would leave them, and repairs nothing."""
+
+    def __init__(self, repaired: Callable[[], AbstractContextManager[bool]]) -> None:
+        """Create the guard.
+
+        Args:
+            repaired: opens a block in which damaged rows are read as if they were repaired; gives whether there are any.
+        """
+        super().__init__(tuple)
+        self._repaired_view = repaired
+
+    def _guarded(self, call: Callable[..., Any], *, named_only: bool) -> Callable[..., Any]:
+        inside = self._inside
+
+        @wraps(call)
+        def guarded(*args: Any, **kwargs: Any) -> Any:
+            if getattr(inside, "call", False):
+                return call(*args, **kwargs)
+            inside.call = True
+            try:
+                return self._read(lambda: call(*args, **kwargs), named_only=named_only)
+            finally:
+                inside.call = False
+
+        return guarded
+
+    def _read(self, call: Callable[[], T], *, named_only: bool) -> T:
+        try:
+            return read_again_if_changed(call)
+        except ChangedWhileReading:
+            raise
+        except Exception as error:
+            if not self._is_suspect(error, named_only=named_only) or time.monotonic() < self._search_again_at:
+                raise
+            with self._repaired_view() as found:
+                if found:
+                    return read_again_if_changed(call)
+            self._search_again_at = time.monotonic() + _PAUSE
+            raise

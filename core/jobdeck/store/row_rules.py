@@ -118,6 +118,7 @@ RULES: Mapping[str, TableRule] = {
             "unique_key": _optional_text(vital=True),
             "tags": _text("[]"),
             "progress": ColumnRule(type="real", default=None, nullable=True, low=-1e9, high=1e9),
+            "progress_message": _optional_text(),
             "result": _optional_text(),
             "error": _optional_text(),
             "reason": _words(None, Reason),

@@ -394,11 +394,17 @@ class Dispatcher:
             self._prefetch.on_lock_wait(seconds)
 
     def dispatch(
-        self, runs: Sequence[ActiveJob], tasks: Sequence[ActiveJob] = (), claimer: int = 0
+        self, runs: Sequence[ActiveJob], tasks: Sequence[ActiveJob] = (), claimer: int = 0, *, contended: bool = False
     ) -> Sequence[ActiveJob] | None:
         """Dispatch newly claimed jobs, after the last batch was recorded; return the async jobs that the caller must start.
 
         If the claimer was replaced meanwhile, do nothing and return `None`: the caller must release the jobs.
+
+        Args:
+            runs: the jobs for the threads.
+            tasks: the async jobs.
+            claimer: the number of the claimer that calls.
+            contended: whether more jobs may be ready than were claimed; see `Claimed`.
         """
         with self._lock:
             if claimer != self._claimer_number:
@@ -417,7 +423,7 @@ class Dispatcher:
                 self._runner.notify(len(runs))
             if self._claiming:
                 # More may be ready. Perhaps no prefetch was allowed, so claim once more for the idle threads alone.
-                full = len(runs) >= self._claiming
+                full = contended or len(runs) >= self._claiming
                 self._claim_hint = self._claim_hint or full or self._prefetching > 0
                 self._prefetch.on_claim(full=full, threads=self._limit)
             if runs:

@@ -160,11 +160,11 @@ class Heartbeat:
                 run.context.request_stop(lost=True)
 
     def _write_progress(self, held: list[ActiveJob]) -> None:
-        updates = [(run, fraction) for run in held if (fraction := run.context.take_progress()) is not None]
+        updates = [(run, progress) for run in held if (progress := run.context.take_progress()) is not None]
         if updates:
             with self._store.transaction():
-                for run, fraction in updates:
-                    self._store.transitions.report_progress(run.job.id, run.lease, fraction)
+                for run, progress in updates:
+                    self._store.transitions.report_progress(run.job.id, run.lease, *progress)
 
 
 def _stop_reason(run: ActiveJob) -> str:

@@ -6,13 +6,10 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
-from ..execution.log_buffer import LogEntry
+from ..execution.log_buffer import MAX_LOG_BYTES, LogEntry
 from ..model.errors import StoreError
 from ..store.base import Store
 from .active_job import ActiveJob
-
-MAX_LOG_BYTES = 8 << 20
-"""Bytes of log kept per attempt; the oldest lines are dropped."""
 
 _PATIENCE = 2.0
 """Seconds that a thread waits for another one that stores lines; one that hangs must not stop the others."""
@@ -40,6 +37,11 @@ class LogBatch:
         for run, lines in self._taken:
             run.context.restore_log(lines)
 
+    def confirm(self) -> None:
+        """Let code that waits for a full log continue: the lines were stored."""
+        for run, _ in self._taken:
+            run.context.confirm_log()
+
     def close(self) -> None:
         """Let other threads take lines."""
         if self._lock is not None:
@@ -65,6 +67,11 @@ class LogFlusher:
         except StoreError:
             batch.restore()
             raise
+        except BaseException:
+            batch.confirm()  # lines that raise anything else would raise it again
+            raise
+        else:
+            batch.confirm()
         finally:
             batch.close()
 

@@ -8,12 +8,13 @@ be returned without using up an attempt; see `ProcessSupervisor`.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Protocol
 
 from ..clock import Clock
 from ..model.attempt_result import AttemptResult, Released
+from ..model.jobs import Job
 from ..processes.child_process import AssignedJob
 from ..processes.supervisor import ProcessSupervisor
 from .active_job import ActiveJob
@@ -42,7 +43,18 @@ class JobSource(Protocol):
 class ProcessFeeder:
     """Moves jobs from a source to the child processes on its own thread; results return on the supervisor's thread."""
 
-    def __init__(self, source: JobSource, children: ProcessSupervisor, clock: Clock) -> None:
+    def __init__(
+        self, source: JobSource, children: ProcessSupervisor, clock: Clock, on_start: Callable[[Job], None] = lambda job: None
+    ) -> None:
+        """Create the feeder; `start` starts it.
+
+        Args:
+            source: gives the jobs and takes the results.
+            children: runs the jobs.
+            clock: the clock of their times.
+            on_start: called with each job that is sent to a child process.
+        """
+        self._on_start = on_start
         self._clock = clock
         self._source = source
         self._supervisor = children
@@ -82,6 +94,7 @@ class ProcessFeeder:
                 self._source.submit_results([(run, run.as_release(self._clock.now())) for run in late])
             for run in runs:
                 run.started_at = self._clock.now()  # approximate; the result has the exact time
+                self._on_start(run.job)
             with self._capacity_changed:
                 self._outstanding += len(runs)
             self._supervisor.submit([AssignedJob(run.job, run.context, partial(self._collect, run)) for run in runs])

@@ -10,7 +10,6 @@ Three kinds of threads work together through the dispatcher (see `dispatcher.py`
 
 from __future__ import annotations
 
-import logging
 import os
 import socket
 import threading
@@ -27,25 +26,27 @@ from ..execution.attempt_contexts import AttemptContexts
 from ..execution.context import STOP_GRACE, JobContext, capture_logs
 from ..execution.drain_request import DRAINING, asks_to_drain
 from ..execution.executor import crashed_result, execute, failed_result, start_async
+from ..execution.job_log import JobLog
+from ..execution.log_buffer import MAX_LOG_BYTES
 from ..execution.serialization import format_traceback
 from ..execution.shell import add_shell
 from ..execution.stack_capture import capture_stack
 from ..execution.stack_trace import FINISHED, decode_request, encode_reply
-from ..kinds.registry import SHELL
 from ..logs import get_logger
 from ..model.attempt_result import AttemptResult, Cancelled, Completed, Failed, Released, Snoozed
-from ..model.errors import LeaseLost, RowRefused, StoreError, StoreMissing, StoreReplaced, ThreadsReplaced
-from ..model.jobs import Job
+from ..model.errors import RowRefused, StoreError, StoreMissing, StoreReplaced, ThreadsReplaced
+from ..model.kind_names import SHELL
 from ..model.known_problems import known_problem
 from ..model.overview import WorkerInfo
 from ..processes.supervisor import ProcessSupervisor
 from ..queue import Queue
+from ..store.base import Claimed
 from ..store.claim_capacity import ClaimRequest
 from .active_job import ActiveJob, ClaimTurn
 from .dispatcher import Dispatcher
 from .heartbeat import POLL, Heartbeat
 from .liveness import Liveness, WatchedThread
-from .log_flusher import MAX_LOG_BYTES, LogFlusher
+from .log_flusher import LogFlusher
 from .outage_backoff import OutageBackoff
 from .process_feeder import ProcessFeeder
 from .runners import RunnerThreads
@@ -119,7 +120,8 @@ class Worker:
         self.id = f"{self._host}:{os.getpid()}:{uuid4().hex[:6]}"
         self._started_at = self._clock.now()
         self._dispatcher = Dispatcher(self._clock.now, pumped=self.processes > 0)
-        self._process_feeder = ProcessFeeder(self._dispatcher, self._supervisor, self._clock)
+        self._job_log = JobLog()
+        self._process_feeder = ProcessFeeder(self._dispatcher, self._supervisor, self._clock, self._job_log.log_start)
         self._log_flusher = LogFlusher(self._store)
         self._heartbeat = Heartbeat(
             self._dispatcher, self._store, self._settings, self._clock, self._log_flusher, self._info, self._replace_stuck
@@ -346,10 +348,11 @@ class Worker:
             self._store.version()  # notices a replaced database
             # Otherwise the current database contains none of these jobs.
             if self._store.generation == self._dispatcher.generation:
-                self._record_results(results)
+                self._job_log.log_ends(results, self._record_results(results))
                 self._log_flusher.flush(unfinished)
                 if unfinished:
-                    self._store.completer.release([run.as_release(now) for run in unfinished])
+                    releases = [run.as_release(now) for run in unfinished]
+                    self._job_log.log_ends(releases, self._store.completer.release(releases))
             if not claimer_hangs:  # otherwise it holds jobs, whose leases end by the clock of a registered worker
                 self._store.workers.deregister(self.id)
         except StoreError as error:
@@ -359,6 +362,7 @@ class Worker:
 
     def _claim_loop(self, number: int) -> None:
         pause = POLL
+        flush_log = self._heartbeat.wake
         if not number:
             self._dispatcher.generation = self._store.generation
         elif self._dispatcher.generation != self._store.generation:
@@ -366,6 +370,7 @@ class Worker:
         with self._store.notifier.serve(self._serve_request), self._store.notifier.listen(self.wake):
             while (work := self._dispatcher.next_batch(pause, number)) is not None:
                 results = work.results
+                self._job_log.refresh()
                 try:
                     claimed, until, pause = self._record_and_claim(work)
                     self._outage_backoff.reset()
@@ -383,7 +388,7 @@ class Worker:
                 runs = [
                     ActiveJob(
                         job,
-                        JobContext(job, self._clock),
+                        JobContext(job, self._clock, flush_log),
                         until,
                         job.kind in self._async_kinds,
                         margin=self._settings.lease * _LEASE_MARGIN,
@@ -391,7 +396,9 @@ class Worker:
                     for job in claimed
                 ]
                 tasks = [run for run in runs if run.is_async]
-                ready = self._dispatcher.dispatch([run for run in runs if not run.is_async] if tasks else runs, tasks, number)
+                ready = self._dispatcher.dispatch(
+                    [run for run in runs if not run.is_async] if tasks else runs, tasks, number, contended=claimed.contended
+                )
                 if ready is None:  # another claimer has taken over: this one did not come round in time
                     self._store.completer.release([run.as_release(self._clock.now()) for run in runs])
                     return
@@ -405,16 +412,18 @@ class Worker:
         may rescue the job. Its result is dropped.
         """
         orphaned = self._dispatcher.orphan_all(self._store.generation)
+        for run in orphaned:
+            run.context.discard_log()
         logger.warning("%s Jobs of the old database that still run and whose results are dropped: %d", error, len(orphaned))
 
-    def _record_and_claim(self, work: ClaimTurn) -> tuple[list[Job], float, float]:
+    def _record_and_claim(self, work: ClaimTurn) -> tuple[Claimed, float, float]:
         """Record the results and claim jobs, in one transaction.
 
         Returns:
             The claimed jobs, when their leases expire on the monotonic clock, and the seconds until the next poll.
         """
         store = self._store
-        claimed: list[Job] = []
+        claimed = Claimed()
         pause = POLL
         requested_at = time.monotonic()
         with self._log_flusher.batch() as batch, store.transaction():
@@ -427,7 +436,10 @@ class Worker:
             finished = [run for result in work.results if (run := self._dispatcher.find(result.job.id))]
             if logs := batch.take(finished):
                 store.logs.append(logs, MAX_LOG_BYTES)
-            self._record_results(work.results)
+            for run in finished:
+                if (progress := run.context.take_progress()) is not None:
+                    store.transitions.report_progress(run.job.id, run.lease, *progress)
+            late = self._record_results(work.results)
             due = store.queries.next_due_at()
             if work.claims:
                 if due is not None and due <= self._clock.now():
@@ -455,20 +467,21 @@ class Worker:
                         )
                     )
                     claimed += claim
+                    claimed.contended |= claim.contended
                     pause = min(pause, claim.retry_after)
+        self._job_log.log_ends(work.results, late)
         return claimed, until, pause if due is None else min(pause, max(0.001, due - self._clock.now()))
 
-    def _record_results(self, results: Sequence[AttemptResult]) -> None:
+    def _record_results(self, results: Sequence[AttemptResult]) -> list[int]:
+        """Record the results; return the ids of the jobs whose lease was lost."""
         store = self._store
-        lost = [
+        return [
             *store.completer.complete([result for result in results if isinstance(result, Completed)]),
             *store.completer.fail([ending for ending in results if isinstance(ending, Failed)]),
             *store.completer.snooze([ending for ending in results if isinstance(ending, Snoozed)]),
             *store.completer.release([ending for ending in results if isinstance(ending, Released)]),
             *store.completer.cancel_running([ending for ending in results if isinstance(ending, Cancelled)]),
         ]
-        for job_id in lost:
-            logger.warning("%s", LeaseLost(job_id))
 
     def _record_one_by_one(self, results: Sequence[AttemptResult]) -> list[AttemptResult]:
         """Record the results one by one after the store refused them together; return those to retry.
@@ -478,7 +491,7 @@ class Worker:
         retryable: list[AttemptResult] = []
         for result in results:
             try:
-                self._record_results([result])
+                self._job_log.log_ends([result], self._record_results([result]))
             except RowRefused as error:
                 logger.error("The result of job %d was not recorded: %s", result.job.id, error)
             except StoreError:
@@ -499,8 +512,6 @@ class Worker:
             result = self._contexts.run(execute, job, run.context, self._registry, self._clock, self._queue.random)
         except BaseException as error:
             result = self._internal_error(run, error)
-        if logger.isEnabledFor(logging.DEBUG):
-            logger.debug("Job %d %s: %s", job.id, job.kind, type(result).__name__.lower())
         return result
 
     def _start_async(self, run: ActiveJob) -> None:
@@ -522,6 +533,7 @@ class Worker:
         if not run.may_start(self._clock.monotonic()):
             return run.as_release(self._clock.now())
         run.started_at = self._clock.now()
+        self._job_log.log_start(run.job)
         return None
 
     def _internal_error(self, run: ActiveJob, error: BaseException) -> AttemptResult:

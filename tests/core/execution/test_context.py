@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.core.helpers import FakeClock
+from tests.core.helpers import NOON, FakeClock
 
 from jobdeck import Interrupted, Job, JobContext, State, Stopped, SystemClock, TimedOut
 
@@ -89,3 +90,28 @@ def test_all_first_log_lines_of_concurrent_threads_are_kept() -> None:
             thread.join()
         assert sorted(text for _, _, text in made.drain_log()) == ["0", "1", "2", "3"]
     assert given().drain_log() == []
+
+
+def test_a_message_on_progress_is_one_short_line_that_can_be_stored_and_the_next_report_replaces_it() -> None:
+    made = given()
+    for message, stored in (
+        ("frame 3 of 8", "frame 3 of 8"),
+        (" two\nlines\tand more ", "two lines and more"),
+        ("\udc80\0", "\\udc80\ufffd"),
+        ("x" * 1000, "x" * 199 + "…"),
+        ("", None),
+        (None, None),
+    ):
+        made.progress(0.4, message)
+        assert made.take_progress() == (0.4, stored)
+    assert made.take_progress() is None
+
+
+def test_the_time_left_is_estimated_from_the_progress_of_a_running_job() -> None:
+    job = replace(given().job, state=State.RUNNING, started_at=NOON, progress=0.4)
+    assert job.time_left(NOON + 20) == pytest.approx(30)
+    assert job.time_left(NOON + 0.5) is None, "too early"
+    assert replace(job, progress=1.0).time_left(NOON + 20) == 0
+    assert replace(job, progress=0.0).time_left(NOON + 20) is None
+    assert replace(job, progress=None).time_left(NOON + 20) is None
+    assert replace(job, state=State.FAILED).time_left(NOON + 20) is None

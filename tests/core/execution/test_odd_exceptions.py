@@ -81,5 +81,7 @@ def test_a_result_that_exits_when_it_is_written_is_dropped_with_a_warning(queue:
 def test_an_app_whose_import_raises_an_exception_that_cannot_be_read_is_refused_in_one_sentence(tmp_path: Path) -> None:
     app = tmp_path / "unreadable_app.py"
     app.write_text("class Odd(BaseException):\n    def __str__(self):\n        raise SystemExit\n\nraise Odd\n")
-    with pytest.raises(AppImportError, match=r"importing it raised Odd: \(its text cannot be read\)\.$"):
+    with pytest.raises(
+        AppImportError, match=r"importing it raised Odd: \(its text cannot be read\) \(.*unreadable_app\.py, line 5\)\.$"
+    ):
         load_apps([str(app)])

@@ -306,18 +306,22 @@ def test_a_process_that_does_not_reply_and_one_that_has_exited_are_named(
     elsewhere.kill()
     elsewhere.wait()
     expected = (
-        f"Process {elsewhere.pid} of this machine runs it and did not reply; it may have exited, or belong to another user."
+        f"Process {elsewhere.pid} of this machine runs it and did not reply; it may have exited, run another version of "
+        "jobdeck, or belong to another user."
     )
     assert apart.stack(made.id).reason == expected
 
 
-def test_a_job_on_another_machine_names_it_without_sending_a_request() -> None:
-    def ask(question: str, timeout: float) -> str | None:
-        raise AssertionError(question)
-
-    stack = read_stack(42, "web-9:4021:9f2c1a", 5.0, ask, 1.0)
+def test_a_job_on_another_machine_that_no_process_here_replies_for_names_that_machine() -> None:
+    stack = read_stack(42, "web-9:4021:9f2c1a", 5.0, lambda *_: None, 1.0)
     assert stack.reason == "It runs on web-9, in process 4021; run `jobdeck stack 42` there."
     assert (stack.job_id, stack.worker, stack.at) == (42, "web-9:4021:9f2c1a", 5.0)
+
+
+def test_a_job_in_a_process_of_this_machine_has_its_stack_after_the_machine_was_renamed() -> None:
+    reply = '{"calls": [["a.py", 7, "work", "go()"]], "left_out": 0, "outer": 0, "pid": 4021}'
+    stack = read_stack(42, "old-name:4021:9f2c1a", 5.0, lambda *_: reply, 1.0)
+    assert (stack.reason, functions(stack), stack.pid) == ("", ["work"], 4021)
 
 
 @pytest.mark.parametrize("answer", ["", "[]", "{}", '{"calls": [[1]]}', '{"calls": 3, "pid": 1}', "nonsense", "null"])

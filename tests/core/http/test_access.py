@@ -242,6 +242,7 @@ def test_commands_can_be_used_with_the_scope_shell_only(api: Api) -> None:
     new = {"name": "other", "cron": "@daily", **shell}
     for method, path, body in [
         ("POST", "jobs", {"json": shell}),
+        ("POST", "jobs", {"json": {**shell, "kind": "shell:true"}}),
         ("POST", "jobs:bulk", {"content": b'{"kind": "shell", "args": {"command": ["true"]}}', "headers": MANY}),
         ("POST", "batches", {"json": {"jobs": [shell]}}),
         ("PATCH", f"jobs/{job_id}", {"json": {"args": {"command": ["false"]}}}),

@@ -10,6 +10,7 @@ import pytest
 from tests.core.http.api import Api, eventually, problem
 
 from jobdeck import Worker
+from jobdeck_tui.commands.json_documents import job_document
 
 
 def test_an_enqueued_job_is_created_at_its_location(api: Api) -> None:
@@ -181,3 +182,19 @@ def test_text_that_utf8_cannot_encode_is_returned_as_escapes(api: Api) -> None:
     api.queue.edit(job_id, tags=["ok"])
     body = b'{"kind": "mail.send", "args": {"to": "\\ud800"}}'
     assert problem(api("POST", "/jobs", content=body, headers={"Content-Type": "application/json"}), 422)
+
+
+def test_secrets_of_commands_are_masked_and_survive_an_edit_of_what_was_read(api: Api) -> None:
+    args = {"command": ["true"], "env": {"API_TOKEN": "s3cr3t", "MODE": "fast"}}
+    job_id = api.queue.enqueue("shell", args, delay=60).id
+    read = api("GET", f"/jobs/{job_id}").json()["args"]
+    assert read["env"] == {"API_TOKEN": "***", "MODE": "fast"}
+    edited = api("PATCH", f"/jobs/{job_id}", json={"args": {**read, "command": ["false"]}})
+    assert "s3cr3t" not in edited.text
+    assert api.queue.get(job_id).args == {**args, "command": ["false"]}
+
+
+def test_a_job_has_the_members_that_the_commands_print(api: Api) -> None:
+    job_id = api.enqueue(delay=60)
+    printed = {*job_document(api.queue.get(job_id))} - {"lease"}  # the fencing token is of no use to others
+    assert {*api("GET", f"/jobs/{job_id}").json()} == printed

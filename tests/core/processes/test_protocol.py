@@ -10,7 +10,16 @@ from hypothesis import strategies as some
 
 from jobdeck import Job, Outcome, State
 from jobdeck.model.attempt_result import AttemptResult, Cancelled, Completed, Failed, Released, Snoozed
-from jobdeck.processes.protocol import LineBuffer, decode_job, decode_result, encode_job, encode_result, pack, unpack
+from jobdeck.processes.protocol import (
+    LineBuffer,
+    decode_job,
+    decode_result,
+    encode_job,
+    encode_result,
+    pack,
+    split_utf8,
+    unpack,
+)
 
 JOB = Job(
     id=7,
@@ -77,3 +86,14 @@ def test_messages_arrive_complete_however_they_are_split(messages: list[list[str
 def test_an_invalid_message_is_refused(line: bytes) -> None:
     with pytest.raises(ValueError):
         list(unpack([line]))
+
+
+@pytest.mark.parametrize("text", ["abc", "aö", "a€", "a\U0001f600"])
+def test_data_is_split_before_a_character_that_is_incomplete(text: str) -> None:
+    data = text.encode()
+    assert split_utf8(data) == (data, b"")
+    for size in range(1, len(data)):
+        whole, rest = split_utf8(data[:size])
+        assert whole + rest == data[:size]
+        assert text.startswith(whole.decode())
+        assert len(rest) < 4

@@ -119,6 +119,7 @@ def test_logs_prints_tracebacks_and_progress_come_from_a_child(
     talk, progress = queue.enqueue("talk", backoff=(3600, 3600)), queue.enqueue("progress", {"note": str(note)})
     with Worker(queue, threads=1, processes=2):
         wait_until(lambda: queue.get(progress.id).progress == 0.25)
+        assert queue.get(progress.id).progress_message == "a quarter"
         go(note)
         wait_until(lambda: queue.get(talk.id).state is State.RETRYING)
         queue.retry(talk.id)
@@ -352,7 +353,7 @@ def test_an_app_that_a_child_cannot_import_is_reported_in_one_sentence(
         Worker(queue, threads=1, processes=2).start()
     assert str(refused.value) == (
         f"A child process could not start: The app '{TASKS}' could not be imported:"
-        " importing it raised RuntimeError: the deploy is half done."
+        f" importing it raised RuntimeError: the deploy is half done ({TASKS.relative_to(Path.cwd())}, line 21)."
     )
     made = queue.enqueue("iso.who", max_attempts=1)
     with Worker(queue, threads=1):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.core.helpers import Bench, new, open_queue, registry
 
-from jobdeck import BatchNotFound, JobNotFound, OnConflict, Queue, State, UniqueKeyConflict, Worker
+from jobdeck import BatchNotFound, JobNotFound, OnConflict, Queue, State, UniqueKeyConflict, Worker, parse_filter
 from jobdeck.model.retention import RetentionRule
 
 
@@ -20,6 +20,18 @@ def test_the_jobs_of_a_batch_are_enqueued_in_one_commit(bench: Bench) -> None:
     assert batch.counts == {State.PENDING: 2, State.SCHEDULED: 1}
     assert {job.batch for job in bench.store.reader.get_many([1, 2, 3])} == {batch.id}
     assert bench.store.reader.batch(batch.id) == batch
+    bench.check_counters()
+
+
+def test_jobs_are_added_to_a_batch(bench: Bench) -> None:
+    enqueuer = bench.store.enqueuer
+    batch = enqueuer.enqueue_batch("grows", [new()])
+    assert enqueuer.enqueue_batch("", [new(), new()], batch.id).total == 3
+    grown = enqueuer.enqueue_batch("", [new(unique_key="k"), new(unique_key="k")], batch.id)
+    assert (grown.name, grown.total, grown.counts) == ("grows", 4, {State.PENDING: 4})
+    with pytest.raises(BatchNotFound):
+        enqueuer.enqueue_batch("", [new()], 99)
+    assert bench.store.queries.count(parse_filter("")) == 4
     bench.check_counters()
 
 

@@ -221,9 +221,9 @@ def test_a_job_that_completes_after_a_stop_request_is_completed(bench: Bench) ->
 def test_only_the_holder_of_the_lease_can_report_progress(bench: Bench) -> None:
     job = bench.running()
     assert job.lease is not None
-    assert bench.store.transitions.report_progress(job.id, job.lease, 0.25)
+    assert bench.store.transitions.report_progress(job.id, job.lease, 0.25, "frame 2 of 8")
     assert not bench.store.transitions.report_progress(job.id, job.lease + 1, 0.75)
-    assert bench.get(job).progress == 0.25
+    assert (bench.get(job).progress, bench.get(job).progress_message) == (0.25, "frame 2 of 8")
     bench.complete(job)
     assert not bench.store.transitions.report_progress(job.id, job.lease, 1.0)
 
@@ -231,9 +231,10 @@ def test_only_the_holder_of_the_lease_can_report_progress(bench: Bench) -> None:
 def test_progress_is_reset_with_each_attempt(bench: Bench) -> None:
     job = bench.running()
     assert job.lease is not None
-    bench.store.transitions.report_progress(job.id, job.lease, 0.9)
+    bench.store.transitions.report_progress(job.id, job.lease, 0.9, "nearly done")
     bench.release(job)
-    assert [again.progress for again in bench.claim()] == [None]
+    assert [(again.progress, again.progress_message) for again in bench.claim()] == [(None, None)]
+    assert (bench.get(job).progress, bench.get(job).progress_message) == (None, None)
 
 
 def test_a_crash_of_its_process_is_counted_and_is_the_reason_if_no_attempts_remain(bench: Bench) -> None:

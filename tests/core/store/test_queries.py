@@ -49,6 +49,9 @@ FILTERS = [
     ("kind:img.*", "failed again"),
     ("kind:img.?rop", "again"),
     ("-kind:mail.* state:failed", "failed"),
+    ("kind:shell", ""),
+    ("name:send", ""),  # see test_command_names.py
+    ("-name:send", "old failed again running broken"),
     ("tag:eu", "old again"),
     ("tag:v*", "old"),
     ("-tag:eu", "failed running broken"),

@@ -202,8 +202,6 @@ import os
 from jobdeck.store.sqlite import SqliteStore
 from jobdeck import StoreRefused
 from pathlib import Path
-import jobdeck.store.sqlite.schema
-jobdeck.store.sqlite.schema._steps()
 if {root}:
     os.setgid({UNOWNED_SHARD}); os.setuid({UNOWNED_SHARD})
 try:

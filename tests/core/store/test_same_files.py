@@ -17,6 +17,7 @@ OWN = {
         "file_identity.py": "a file is identified by its inode, and leaves a log behind",
         "foreign_clocks.py": "a server has one clock for all",
         "group_commit.py": "a server commits several connections together by itself",
+        "read_only.py": "a server lets a user read without writing anything by itself",
         "lock_wait.py": "a server queues those who wait for a lock",
         "wal.py": "a server maintains its own log",
     },

@@ -200,6 +200,22 @@ def test_jobs_prefetched_behind_a_long_one_are_released_soon(office: Open) -> No
     assert opened.completed == Counter(dict.fromkeys(range(2_500), 1))
 
 
+def test_a_claim_that_lost_jobs_to_other_processes_is_made_again_at_once() -> None:
+    desk = Dispatcher(time.time)
+    desk.resize(1)
+    runner = threading.Thread(target=desk.get)
+    runner.start()
+    wait_until(lambda: desk.next_batch(0.0) is not None and desk._idle == 1)
+    desk.dispatch([], contended=True)
+    began = time.monotonic()
+    turn = desk.next_batch(20.0)
+    assert turn is not None
+    assert turn.idle == 1
+    assert time.monotonic() - began < 10
+    desk.stop()
+    runner.join(5)
+
+
 def test_idle_means_that_no_job_runs_and_the_latest_claim_found_none(office: Open) -> None:
     gate = threading.Event()
     opened = office(1, lambda run: gate.wait(10) and None, threads=2)

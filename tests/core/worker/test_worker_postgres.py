@@ -7,9 +7,10 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
 from types import SimpleNamespace
@@ -21,6 +22,7 @@ from tests.core.helpers import CLOSES, wait_until
 from tests.core.postgres import database_at, server
 
 from jobdeck import Outcome, Queue, Settings, State, StoreError, StoreReplaced, Worker
+from jobdeck.store.claim_capacity import ClaimRequest
 
 pytestmark = pytest.mark.postgres
 
@@ -80,6 +82,53 @@ def test_a_job_of_another_program_starts_at_once(queue: Queue, where: str, handl
             wait_until(lambda job=job: other.get(job.id).state is State.COMPLETED)
             took.append(time.monotonic() - began)
         assert sorted(took)[2] < 0.5  # polling happens once a second
+
+
+def test_the_stack_of_a_job_is_available_in_other_programs_and_on_other_machines(
+    queue: Queue, where: str, handlers: Handlers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = queue.enqueue("slow")
+    with monkeypatch.context() as patched:
+        patched.setattr("socket.gethostname", lambda: "web-9")
+        worker = Worker(queue, threads=1)
+    with worker, open_queue(where, handlers) as other:
+        assert handlers.begun.wait(15)
+        for asking in (queue, other):
+            stack = asking.stack(job.id, timeout=10)
+            assert (stack.reason, stack.worker.split(":")[0], stack.calls[0].function) == ("", "web-9", "slow")
+        with queue.transaction():  # nothing is sent before its end
+            assert "did not reply" in queue.stack(job.id, timeout=0.1).reason
+        assert not queue.stack(job.id, timeout=10).reason
+        handlers.go.set()
+
+
+def test_a_stack_longer_than_a_notification_arrives_whole(queue: Queue, where: str, handlers: Handlers) -> None:
+    notifier, answer = queue.store.notifier, "".join(f"[{n}]" for n in range(10_000)) + "\x7f" * 20_000
+
+    def reply_later(question: str, reply: Callable[[str], None]) -> bool:
+        threading.Thread(target=reply, args=(answer + question,)).start()
+        return True
+
+    with open_queue(where, handlers) as other, notifier.listen(lambda: None), notifier.serve(reply_later):
+        assert [other.store.notifier.request(f"of {n}", 10) for n in range(3)] == [f"{answer}of {n}" for n in range(3)]
+
+
+def test_a_worker_that_does_not_reply_is_named_and_other_notifications_wake_it(
+    queue: Queue, where: str, handlers: Handlers
+) -> None:
+    woken = threading.Event()
+    notifier = queue.store.notifier
+    with psycopg.connect(where, autocommit=True) as stranger, notifier.listen(woken.set), notifier.serve(lambda *_: 1 / 0):
+        channel = "SELECT pg_notify('jobdeck_' || 'jobdeck_meta'::regclass::oid, %s)"
+        for payload in ("?", "? x", "?jobdeck_reply_" + "0" * 24 + " nonsense", "?" + "x" * 200 + " y", "\x07"):
+            stranger.execute(channel, (payload,))
+        queue.enqueue("slow")
+        assert woken.wait(10)
+    job = queue.store.claimer.claim(ClaimRequest("web-9:4021:9f2c1a", 1, ("slow",), (), 30.0))[0]
+    assert queue.stack(job.id, timeout=0.05).reason == (
+        "Process 4021 on web-9 runs it and did not reply within 0.05 s; its code may be blocking the interpreter, or it may "
+        "have exited or run an older version of jobdeck."
+    )
 
 
 def test_a_job_survives_a_restart_of_the_server_and_completes_once(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -148,9 +150,11 @@ def test_a_command_runs_in_the_directory_of_the_caller(deck: CommandLine, monkey
 def test_options_after_the_command_belong_to_the_command(deck: CommandLine) -> None:
     deck.done("run", "ls", "-l", "--json", "--queue", "x")
     deck.done("run", "--", "head", "-3", "--where", "a:b")
-    second, first = deck.json("list")
+    deck.done("run", "head", "-3", "-tag:x")
+    third, second, first = deck.json("list")
     assert first["args"]["command"] == ["ls", "-l", "--json", "--queue", "x"]
     assert second["args"]["command"] == ["head", "-3", "--where", "a:b"]
+    assert third["args"]["command"] == ["head", "-3", "-tag:x"]
 
 
 def test_a_time_of_day_means_its_next_occurrence() -> None:
@@ -175,3 +179,100 @@ def test_a_time_is_read_in_its_zone_or_in_the_local_one(monkeypatch: pytest.Monk
 def test_an_invalid_time_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not a time"):
         parse_time(text)
+
+
+def test_a_command_has_a_name_for_filters_and_lists(deck: CommandLine) -> None:
+    deck.done("run", "--", "/bin/echo", "a")
+    deck.done("run", "--name", "nightly", "--shell", "gzip -9 x")
+    deck.done("enqueue", "--file", "-", input='{"kind": "shell", "args": {"command": ["true"]}, "name": "filed"}')
+    filed, nightly, echo = deck.json("list")
+    assert [(job["kind"], job["name"]) for job in (filed, nightly, echo)] == [
+        *(("shell:filed", "filed"), ("shell:nightly", "nightly"), ("shell:echo", "echo"))
+    ]
+    assert [job["id"] for job in deck.json("list", "name:nightly")] == [nightly["id"]]
+    assert re.search(r"2 +shell:nightly +default", deck.done("list"))
+    assert "run --name nightly" in deck.json("show", "2")[0]["enqueue_command"]
+    assert "--name" not in deck.json("show", "1")[0]["enqueue_command"]
+    result = deck("--app", deck.tasks(), "enqueue", "tasks.send", "to=x", "--name", "x")
+    assert result.exit_code == 2
+    assert result.stderr == "jobdeck: The name is for commands, which are of kind shell; not for tasks.send.\n"
+
+
+def test_a_schedule_names_its_command(deck: CommandLine) -> None:
+    deck.done("schedule", "add", "a", "@daily", "--shell", "./x.sh", "--name", "mine")
+    assert deck.json("schedule", "edit", "a", "--shell", "./y.sh")[0]["kind"] == "shell:mine"
+    assert deck.json("schedule", "edit", "a", "--name", "yours")[0]["kind"] == "shell:yours"
+    result = deck("--app", deck.tasks(), "schedule", "add", "b", "@daily", "tasks.add", "numbers=[]", "--name", "x")
+    assert (result.exit_code, "--name requires a command" in result.stderr) == (2, True)
+
+
+def test_a_command_runs_with_the_environment_of_its_caller_but_not_of_the_session(
+    deck: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"COLOR": "blue", "PATH": f"/mine:{os.environ['PATH']}", "TMUX": "x", "SSH_TTY": "y", "X": "1"}.items():
+        monkeypatch.setenv(name, value)
+    script = "echo $COLOR.$TMUX.$SSH_TTY.$X.${PATH%%:*}.$WORKER.$JOBDECK_JOB_ID"
+    deck.done("run", "--env", "X=2", "--shell", script)
+    deck.done("run", "--clean-env", "--env", "COLOR", "--shell", script)
+    monkeypatch.setenv("COLOR", "of the worker")
+    monkeypatch.setenv("WORKER", "leaks")
+    deck.work()
+    assert deck.done("logs", 1) == "blue...2./mine..1\n"
+    assert deck.done("logs", 2) == "blue..../mine..2\n"
+    with deck.queue() as queue:
+        queue.enqueue("shell", {"command": ["echo $WORKER"], "shell": True})
+    deck.work()
+    assert deck.done("logs", 3) == "leaks\n"  # a program that gives no environment takes that of the worker
+
+
+def test_secrets_are_masked_unless_asked_for(deck: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("API_TOKEN", "hidden1")
+    monkeypatch.setenv("DATABASE_URL", "postgresql://ann:hidden2@host/db")
+    deck.done("run", "--env", "DB_PASSWORD=hidden3", "--in", "1h", "--", "true")
+    deck.done("schedule", "add", "s", "@daily", "shell", "--args", '{"command": ["x"], "env": {"A_KEY": "hidden4"}}')
+    screens = [("show", 1), ("show", 1, "--json"), ("list",), ("list", "--json"), ("schedule", "list", "--json"), ("why", 1)]
+    screens += [("edit", 1, "--priority", 3, "--json"), ("cancel", 1, "--json"), ("events", "--json"), ("journal", "--json")]
+    for words in screens:
+        assert "hidden" not in deck.done(*words), words
+    (job,) = deck.json("show", 1)
+    assert job["args"]["env"] == {"DB_PASSWORD": "***"}
+    assert (job["args"]["base_env"]["API_TOKEN"], job["args"]["base_env"]["DATABASE_URL"]) == (
+        *("***", "postgresql://ann:***@host/db"),
+    )
+    assert "--env DB_PASSWORD " in job["enqueue_command"]
+    assert deck.json("show", 1, "--secrets")[0]["args"]["env"] == {"DB_PASSWORD": "hidden3"}
+    assert deck.json("list", "--secrets")[0]["args"]["base_env"]["API_TOKEN"] == "hidden1"
+    assert "DB_PASSWORD=hidden3" in deck.done("show", 1, "--secrets")
+    assert re.search(r"^carried +\d+ variables of the caller$", deck.done("show", 1), re.MULTILINE)
+
+
+def test_what_a_mask_hides_is_neither_found_nor_enqueued_as_the_value(
+    deck: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOME_PLACE", "needle")
+    deck.done("run", "--", "haystack")
+    assert [job["id"] for job in deck.json("list", "haystack")] == [1]
+    assert deck.json("list", "needle") == []
+    assert len(deck.json("list", str(deck.folder))) == 1  # its folder
+    result = deck("enqueue", "shell", "--args", json.dumps({"command": ["x"], "env": {"A_TOKEN": "***"}}))
+    assert (result.exit_code, "mask of a secret as the value of A_TOKEN" in result.stderr) == (1, True)
+
+
+def test_an_environment_that_is_too_large_is_refused_with_the_way_out(
+    deck: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LARGE", "x" * 70_000)
+    result = deck("run", "--", "true")
+    assert result.exit_code == 1
+    assert re.fullmatch(
+        r"jobdeck: The command takes [\d,]+ bytes, more than JOBDECK_MAX_ARGS_BYTES allows \(65,536\), [\d,]+ of them for its"
+        r" environment; --clean-env leaves that out\.\n",
+        result.stderr,
+    )
+    deck.done("run", "--clean-env", "--", "true")
+    assert deck("run", "--env", "NO_SUCH_ONE", "--", "true").exit_code == 2
+
+
+def test_a_command_without_dashes_before_it_keeps_its_own_options(deck: CommandLine) -> None:
+    deck.done("run", "gzip", "-9", "big.log", "-x")
+    assert deck.json("list")[0]["args"]["command"] == ["gzip", "-9", "big.log", "-x"]

@@ -24,7 +24,7 @@ def deck(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CommandLine:
 def test_without_a_topic_every_topic_is_listed_with_its_summary(deck: CommandLine) -> None:
     lines = deck.done("guide").splitlines()
     assert [line.split()[0] for line in lines] == [*ORDER]
-    assert lines[2].endswith(read_page("retries").summary)
+    assert lines[3].endswith(read_page("retries").summary)
 
 
 def test_a_piped_page_is_its_markdown_without_any_control_character(deck: CommandLine) -> None:
@@ -83,7 +83,7 @@ def test_a_pipe_that_is_closed_early_is_no_traceback(deck: CommandLine) -> None:
 def test_on_a_terminal_a_page_opens_in_a_viewer_that_q_closes(deck: CommandLine) -> None:
     screen = Screen(sys.executable, "-m", "jobdeck_tui", "guide", "retries")
     try:
-        screen.see("Retries · 3 of 14")
+        screen.see("Retries · 4 of 15")
         screen.see("on this page")
         screen.type("q")
         assert screen.process.wait(timeout=20) == 0

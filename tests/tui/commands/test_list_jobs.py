@@ -6,12 +6,14 @@ import json
 import re
 import threading
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
 from tests.tui.cli_runner import CommandLine, eventually
 
-from jobdeck import Queue, Worker
+from jobdeck import Queue, State, Worker
+from jobdeck.store.claim_capacity import ClaimRequest
 from jobdeck_tui.commands.list_jobs import HEADS, row
 from jobdeck_tui.commands.table import layout
 from jobdeck_tui.text.sanitize import width
@@ -128,14 +130,19 @@ def test_show_compares_the_job_with_others_of_its_kind(deck: CommandLine) -> Non
     assert re.search(r"^same kind +no runs in the last 7 days$", deck.done("show", 1), re.MULTILINE)
     for _ in range(8):
         deck.done("run", "--", "true")
-    deck.done("run", "--max-attempts", "1", "--shell", "sleep 1; false")
+    deck.done("run", "--max-attempts", "1", "--name", "true", "--shell", "sleep 1; false")
     deck.work()
     shown = deck.done("show", 10)
     assert re.search(r"^same kind +10 runs in the last hour, 10.0% failed, p50 \S+, p95 \S+$", shown, re.MULTILINE)
     assert re.search(r"^this job +failed after 1\.\ds, longer than most$", shown, re.MULTILINE)
     (document,) = deck.json("show", 10)
     told = document["kind_history"]
-    assert (told["kind"], told["completed"], told["failed_attempts"], told["newest_run"]) == ("shell", 9, 1, "longer than most")
+    assert (told["kind"], told["completed"], told["failed_attempts"], told["newest_run"]) == (
+        "shell:true",
+        9,
+        1,
+        "longer than most",
+    )
     assert sum(slot["completed"] for slot in told["slices"]) == 9
     assert deck.json("show", 1)[0]["kind_history"]["newest_run"] in ("like most", "longer than most")
 
@@ -214,12 +221,74 @@ def test_wait_returns_when_the_job_finishes(deck: CommandLine) -> None:
     assert (job["state"], job["exit_code"]) == ("completed", 0)
 
 
-def test_run_and_wait_passes_on_output_and_exit_code(deck: CommandLine) -> None:
-    process = deck.start("run", "--wait", "--max-attempts", "1", "--", "sh", "-c", "echo out; exit 7")
+def test_progress_is_shown_with_the_time_left_and_the_message_of_the_handler(deck: CommandLine) -> None:
+    deck.done("--app", deck.tasks(), "enqueue", "tasks.nap", "seconds=1")
+    with deck.queue() as queue:
+        (claimed,) = queue.store.claimer.claim(ClaimRequest("w:1:a", 1, kinds=["tasks.nap"], queues=(), lease=600))
+        queue.store.transitions.report_progress(claimed.id, claimed.lease or 0, 0.4, f"frame 3 {HOSTILE}")
+        monday = queue.clock.now() - 20
+        with queue.store.transaction() as connection:
+            connection.execute("UPDATE jobdeck_jobs SET started_at = ?", (monday,))
+    (shown,) = deck.json("show", 1)
+    assert (shown["progress"], shown["progress_message"]) == (0.4, f"frame 3 {' '.join(HOSTILE.split())}")
+    assert 30 <= shown["time_left"] < 60
+    assert deck.json("list")[0]["progress_message"] == shown["progress_message"]
+    (line,) = [line for line in deck.done("show", 1).splitlines() if line.startswith("progress")]
+    assert re.fullmatch(r"progress +40% · ~3\ds left · frame 3 \\x1b.*", line)
+    assert re.search(r"40% · ~3\ds left · frame 3 \\x1b", deck.done("list"))
+
+
+def test_run_and_wait_passes_on_output_whole_and_the_streams_apart_and_the_exit_code(deck: CommandLine) -> None:
+    script = "seq 1 300000; echo complaint >&2; printf 'no newline'; exit 7"
+    process = deck.start("run", "--wait", "--max-attempts", "1", "--", "sh", "-c", script)
     with deck.queue() as queue, Worker(queue, threads=1):
         out, err = process.communicate(timeout=20)
-    assert (out, process.returncode) == ("out\n", 7)
-    assert err == "" or err.startswith("jobdeck: Job 1 waits for a worker")
+    assert process.returncode == 7
+    assert out == "".join(f"{n}\n" for n in range(1, 300_001)) + "no newline"
+    assert err.splitlines()[-1] == "complaint"
+    assert err == "complaint\n" or err.startswith("jobdeck: Job 1 waits for a worker")
+
+
+def test_following_a_log_says_on_standard_error_that_its_beginning_was_dropped_before_it_was_printed(
+    deck: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with deck.queue() as queue:
+        made = queue.enqueue("shell", {"command": ["true"]})
+        add = partial(queue.store.logs.append, keep_bytes=8 << 20)
+        add([(made.id, 1, 0.0, "out", "first")])
+
+        def go_on(_: float) -> None:
+            if queue.get(made.id).state is State.CANCELLED:
+                pytest.fail("waits for a job that is final")
+            add([(made.id, 1, 0.0, "out", "." * (1 << 20)) for _ in range(8)])
+            add([(made.id, 1, 0.0, "out", "last")])
+            queue.cancel(made.id)
+
+        monkeypatch.setattr("jobdeck_tui.commands.logs.time.sleep", go_on)
+        result = deck("logs", made.id, "-f")
+    assert result.stdout.startswith("first\n...")
+    assert result.stdout.endswith("...\nlast\n")
+    assert "Only the newest 8 MB of a log are kept: output that came before was not printed." in result.stderr
+
+
+def test_a_log_whose_beginning_was_dropped_says_so_on_standard_error(deck: CommandLine) -> None:
+    with deck.queue() as queue:
+        made = queue.enqueue("shell", {"command": ["true"]})
+        for _ in range(9):
+            queue.store.logs.append([(made.id, 1, 0.0, "out", "." * (1 << 20))], 8 << 20)
+    result = deck("logs", made.id)
+    assert (result.exit_code, len(result.stdout)) == (0, 8 * ((1 << 20) + 1))
+    assert result.stderr == "jobdeck: Only the newest 8 MB of a log are kept; this one may have been longer.\n"
+
+
+def test_a_long_line_is_printed_as_one_and_a_missing_newline_stays_missing(deck: CommandLine) -> None:
+    deck.done("run", "--shell", "head -c 1000000 /dev/zero | tr '\\0' x; echo; printf last")
+    deck.work()
+    assert deck.done("logs", 1) == "x" * 1_000_000 + "\nlast"
+    (shown,) = deck.json("show", 1)
+    assert shown["stdout"].endswith("xxx\nlast")
+    assert "x\nx" not in shown["stdout"]
+    assert [line["unfinished"] for line in deck.json("logs", 1)][-2:] == [False, True]
 
 
 @pytest.mark.parametrize("words", [("show", 999999), ("logs", 999999), ("wait", 999999), ("cancel", 999999)])

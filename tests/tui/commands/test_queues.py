@@ -33,8 +33,8 @@ def test_queues_shows_depth_waits_limits_and_forecast(deck: CommandLine) -> None
     assert mail["limits"]["running"] == 2
     assert 0 <= mail["oldest_wait"] < 60
     assert mail["forecast"] == {"trend": "stalled", "empty_in": None, "growth": None, "reason": "no worker serves it"}
-    assert mail["kinds"] == {"shell": {"scheduled": 1, "pending": 2}}
-    assert (mail["threads"], mail["workers"], mail["unserved"]) == (0, [], {"shell": 2})
+    assert mail["kinds"] == {"shell:true": {"scheduled": 1, "pending": 2}}
+    assert (mail["threads"], mail["workers"], mail["unserved"]) == (0, [], {"shell:true": 2})
     head, *lines = deck.done("queues").splitlines()
     assert head.split() == ["QUEUE", "READY", "LATER", "WAITING", "OLDEST", "RUNNING", "DONE", "FORECAST", "LIMITS"]
     assert [line.split()[0] for line in lines] == ["img", "mail"]

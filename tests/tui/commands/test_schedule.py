@@ -13,6 +13,7 @@ from tests.tui.cli_runner import CommandLine, eventually
 from jobdeck import Worker
 from jobdeck_tui.cli import cli
 from jobdeck_tui.commands.schedule import SUBCOMMANDS
+from jobdeck_tui.commands.shells.answer import answer
 
 
 @pytest.fixture
@@ -85,7 +86,7 @@ def test_pause_and_resume_report_what_changed(deck: CommandLine) -> None:
     (listed,) = deck.json("schedule", "list")
     assert (listed["paused"], listed["next_at"]) == (True, None)
     assert re.search(
-        r"^a +paused +@daily +At 00:00 every day, UTC +— +— +— +— +shell$", deck.done("schedule", "list"), re.MULTILINE
+        r"^a +paused +@daily +At 00:00 every day, UTC +— +— +— +— +shell:true$", deck.done("schedule", "list"), re.MULTILINE
     )
     assert deck.json("schedule", "resume", "a") == [{"schedule": "a", "paused": False, "changed": True}]
     assert deck.done("schedule", "resume", "a") == "Schedule a was not paused.\n"
@@ -162,14 +163,13 @@ def test_common_options_may_precede_or_follow_the_subcommand(deck: CommandLine, 
     assert CliRunner().invoke(cli, ["--readonly", "schedule", "--db", str(deck.database), "delete", "a"]).exit_code == 2
 
 
-def test_the_shell_completes_subcommands_names_and_zones(deck: CommandLine) -> None:
+def test_the_shell_completes_subcommands_names_and_zones(deck: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
     deck.done("schedule", "add", "nightly", "@daily", "--shell", "true")
 
     def completed(line: str) -> list[str]:
-        env = {"_JOBDECK_COMPLETE": "bash_complete", "COMP_WORDS": line, "COMP_CWORD": str(len(line.split(" ")) - 1)}
-        result = CliRunner().invoke(cli, [], env=env | {"JOBDECK_DATABASE": str(deck.database)}, prog_name="jobdeck")
-        return [entry.partition(",")[2] for entry in result.stdout.splitlines() if entry]
+        monkeypatch.setenv("JOBDECK_DATABASE", deck.where)
+        return answer(cli, "fish", line.split(" ")).decode().replace("\t", "\0").split("\0")[1:-1]
 
-    assert completed("jobdeck schedule p") == ["pause", "preview"]
-    assert completed("jobdeck schedule run n") == ["nightly"]
+    assert completed("jobdeck schedule p")[::2] == ["pause", "preview"]
+    assert completed("jobdeck schedule run n") == ["nightly", "@daily shell:true"]
     assert completed("jobdeck schedule preview x --timezone Europe/Berl") == ["Europe/Berlin"]

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 from tests.tui.cli_runner import CommandLine, eventually
 
 from jobdeck import Worker
-from jobdeck_tui.cli import cli
 
 
 @pytest.fixture
@@ -124,47 +121,6 @@ def test_kinds_shows_the_policy_of_each_kind(deck: CommandLine) -> None:
     assert (fetch["concurrency"], fetch["backoff"]) == (2, [1.0, 90.0])
     assert (fetch["retry_on"], fetch["give_up_on"]) == (["ConnectionError", "TimedOut"], ["ConnectionResetError"])
     assert (own["concurrency"], own["backoff"], own["retry_on"]) == (None, None, None)
-
-
-def _completed(deck: CommandLine, line: str) -> list[str]:
-    words = line.split(" ")
-    env = {"_JOBDECK_COMPLETE": "bash_complete", "COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1)}
-    env |= {"JOBDECK_DATABASE": str(deck.database), "JOBDECK_APP": str(deck.folder / "tasks.py")}
-    result = CliRunner().invoke(cli, [], env=env, prog_name="jobdeck")
-    return [entry.partition(",")[2] for entry in result.stdout.splitlines() if entry]
-
-
-def test_the_shell_completes_commands_kinds_queues_ids_and_filters(deck: CommandLine) -> None:
-    deck.tasks()
-    deck.done("run", "--queue", "mail", "--", "true")
-    deck.done("run", "--queue", "img", "--", "true")
-    assert _completed(deck, "jobdeck pr") == ["priority", "prune"]
-    assert _completed(deck, "jobdeck pause m") == ["mail"]
-    assert _completed(deck, "jobdeck show ") == ["2", "1"]
-    assert _completed(deck, "jobdeck list state:c") == ["state:completed", "state:cancelled"]
-    assert _completed(deck, "jobdeck list queue:i") == ["queue:img"]
-    assert _completed(deck, "jobdeck cancel --whe") == ["--where"]
-    assert _completed(deck, "jobdeck limit i") == ["img"]
-    assert _completed(deck, "jobdeck run --after ") == ["2", "1"]
-    assert _completed(deck, "jobdeck run --unique-until completed,f") == ["completed,failed"]
-    assert _completed(deck, "jobdeck run --on-conflict re") == ["return", "replace", "refuse"]
-    assert _completed(deck, "jobdeck run --if-parent-fails w") == ["wait"]
-    deck.done("--app", str(deck.folder / "tasks.py"), "enqueue", "tasks.boom", "text=x", "--in", "1h")
-    assert _completed(deck, "jobdeck enqueue tasks.b") == ["tasks.boom"]
-
-
-def test_completion_of_a_queue_that_cannot_be_read_is_silent(deck: CommandLine) -> None:
-    deck.database.write_text("not a database at all, but long enough to be one")
-    assert _completed(deck, "jobdeck show ") == []
-    assert _completed(deck, "jobdeck enqueue nosuch") == []
-
-
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion_prints_a_script_for_the_shell(shell: str) -> None:
-    script = CliRunner().invoke(cli, ["completion", shell]).stdout
-    assert "_JOBDECK_COMPLETE" in script
-    if shell == "bash":
-        subprocess.run(["bash", "-n"], input=script, text=True, check=True)
 
 
 def test_workers_shows_how_busy_a_worker_is(deck: CommandLine) -> None:

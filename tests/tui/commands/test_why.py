@@ -114,7 +114,7 @@ def test_errors_groups_similar_failures(deck: CommandLine) -> None:
     )
     assert re.fullmatch(r".*tasks\.py:\d+ boom", boom["place"])
     assert sorted(boom["job_ids"]) == [1, 2]
-    assert (shell["kind"], shell["count"], shell["job_ids"]) == ("shell", 1, [3])
+    assert (shell["kind"], shell["error_type"], shell["job_ids"]) == ("shell:exit", "exit code 3", [3])
     head, row, _ = deck.done("errors").splitlines()
     assert head.split() == ["COUNT", "KIND", "ERROR", "WHERE", "LAST", "FIRST", "JOBS", "MESSAGE"]
     assert re.search(r"2 +tasks\.boom +ValueError +tasks\.py:\d+ boom ", row)

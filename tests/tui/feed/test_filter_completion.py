@@ -53,6 +53,7 @@ def completed(text: str, at: int = 0, words: Vocabulary = WORDS) -> str:
         ("error:os", "error:OSError"),
         ("fai", "state:failed"),
         ("imag", "queue:images"),
+        ('args.quote:"say \\"', r'args.quote:"say \"x\""'),
         ("priority>=", "priority>=5"),
         ("age>1", "age>1m"),
     ],
@@ -73,12 +74,21 @@ def test_a_complete_or_unknown_word_gets_no_suggestions() -> None:
     assert not suggest("state:failed", 3, WORDS).items  # in the middle of a word
 
 
-def test_values_that_a_filter_cannot_express_are_not_suggested() -> None:
-    assert suggested("args.quote:") == []
+def test_values_are_suggested_as_a_filter_writes_them_and_control_characters_not_at_all() -> None:
+    assert suggested("args.quote:") == [r'"say \"x\""']
     assert not [path for path in WORDS.paths if " " in path or "sizes" in path]
     hostile = vocabulary_of([a_job(queue="a\x1b]0;x\x07b", kind="[red]k")])
     assert suggested("queue:", hostile) == []
     assert suggested("kind:", hostile) == ["[red]k"]
+
+
+def test_values_are_suggested_in_any_case_of_any_script() -> None:
+    words = vocabulary_of([a_job(queue="Ошибки", kind="Straße"), a_job(queue="a*b", kind="İş")])
+    assert suggested("queue:ошиб", words) == ["Ошибки"]
+    assert suggested("kind:STRASSE", words) == ["Straße"]
+    assert suggested("kind:iş", words) == ["İş"]
+    assert suggested("queue:a", words) == [r"a\*b"]
+    assert suggested("queue:" + suggested("queue:a", words)[0], words) == []
 
 
 def test_inserting_a_suggestion_keeps_the_rest_of_the_filter() -> None:

@@ -130,6 +130,26 @@ def test_s_sorts_by_the_next_column_and_shift_s_reverses_it(few: FrozenQueue) ->
     assert app.preferences.get("table.sort", []) == ["kind", False]
 
 
+@pytest.mark.parametrize("way", ["click", "s"])
+def test_a_new_order_is_shown_from_its_first_job_whichever_was_selected(few: FrozenQueue, way: str) -> None:
+    few.queue.enqueue_many([few.queue.new_job("img.resize", {"path": f"{n}.jpg"}, priority=n % 7) for n in range(300)])
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        await wait_for(pilot, lambda: table(pilot).total == 306)
+        await pilot.press("G")
+        await wait_for(pilot, lambda: table(pilot).job is not None and table(pilot).top > 100)
+        if way == "click":
+            await pilot.click("#table", offset=(4, 0))
+        else:
+            await pilot.press("s")
+        await wait_for(pilot, lambda: deck_of(pilot).page.view.sort != "id")
+        await wait_for_redraw(pilot)
+        assert table(pilot).top == 0
+        assert next(iter(table(pilot).visible_ids())) == deck_of(pilot).page.ids[0]
+
+    play(few.app(), scene)
+
+
 def test_a_click_on_a_column_head_sorts_by_it_and_a_second_one_reverses_it(few: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.click("#table", offset=(4, 0))

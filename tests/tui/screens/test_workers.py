@@ -16,6 +16,7 @@ from jobdeck.model.attempt_result import Completed
 from jobdeck.store.claim_capacity import ClaimRequest
 from jobdeck_tui.app import Cockpit
 from jobdeck_tui.feed.feed import Feed
+from jobdeck_tui.screens.confirm import ConfirmScreen
 from jobdeck_tui.screens.job import JobScreen
 from jobdeck_tui.screens.jobs import JobsScreen
 from jobdeck_tui.screens.queues import QueuesScreen
@@ -72,7 +73,7 @@ def crew(still: FrozenQueue) -> dict[str, Job]:
     still.clock.advance(3)
     jobs["mail"] = run(still, HERE, "mail.send_receipt", order_id=70411, to="ann@example.org")
     jobs["told"] = run(still, HERE, "report.daily", day="2025-06-14")
-    still.store.transitions.report_progress(jobs["told"].id, jobs["told"].lease or 0, 0.4)
+    still.store.transitions.report_progress(jobs["told"].id, jobs["told"].lease or 0, 0.4, "section 2 of 5")
     still.clock.advance(2)
     report(still, HERE, 6, up=5400)
     still.clock.advance(1.5)
@@ -236,7 +237,7 @@ def test_enter_on_a_slot_opens_its_job_and_on_a_process_shows_its_jobs(still: Fr
         await wait_for(pilot, lambda: isinstance(pilot.app.screen, JobScreen))
         assert pilot.app.screen.job_id == jobs["slow"].id  # type: ignore[attr-defined]
         await pilot.press("escape", "k", "enter")
-        await wait_for(pilot, lambda: deck_of(pilot).page.view.filter == f'worker:"{HERE}"')
+        await wait_for(pilot, lambda: deck_of(pilot).page.view.filter == f"worker:{HERE}")
         await wait_for(pilot, lambda: len(deck_of(pilot).page.ids) == 3)
 
     play(still.app(), scene)
@@ -254,7 +255,7 @@ def test_a_click_selects_a_slot_and_a_second_one_opens_its_job(still: FrozenQueu
     play(still.app(), scene)
 
 
-def test_x_asks_the_selected_running_job_to_stop(still: FrozenQueue) -> None:
+def test_x_asks_before_the_selected_running_job_is_stopped(still: FrozenQueue) -> None:
     jobs = crew(still)
 
     async def scene(pilot: Pilot[Any]) -> None:
@@ -262,6 +263,9 @@ def test_x_asks_the_selected_running_job_to_stop(still: FrozenQueue) -> None:
         await pilot.press("x")
         await wait_for_toast(pilot, "Select a running job first")
         await pilot.press("j", "x")
+        await wait_for(pilot, lambda: isinstance(pilot.app.screen, ConfirmScreen))
+        assert not still.queue.get(jobs["slow"].id).cancelling
+        await pilot.press("y")
         await wait_for(pilot, lambda: still.queue.get(jobs["slow"].id).cancelling)
         await wait_for_toast(pilot, f"Job {jobs['slow'].id} asked to stop")
         await wait_for(pilot, lambda: any("cancelling: not yet delivered" in line for line in drawn(pilot)))
@@ -286,6 +290,8 @@ def test_x_does_not_affect_a_job_that_has_just_replaced_the_selected_one(still: 
         await wait_for_toast(pilot, f"The selected job has just ended; press x again to stop job {second.id}")
         assert not still.queue.get(second.id).cancelling
         await pilot.press("x")
+        await wait_for(pilot, lambda: isinstance(pilot.app.screen, ConfirmScreen))
+        await pilot.press("y")
         await wait_for(pilot, lambda: still.queue.get(second.id).cancelling)
 
     play(still.app(), scene)

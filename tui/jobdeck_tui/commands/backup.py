@@ -12,6 +12,7 @@ from ..text.sanitize import safe
 from .common import CliContext, Subcommand
 from .output import count_of, print_json
 from .progress import ProgressMeter
+from .standard_streams import complete_despite_output
 
 
 @click.command(
@@ -34,7 +35,8 @@ def backup_command(front: CliContext, file: Path, force: bool) -> None:
     delete the database with its -wal and -shm files, and move FILE into its place. Jobs that were running at
     the time of the copy run again.
     """
-    with front.open(must_exist=True) as queue, ProgressMeter("Copying", unit=" pages") as meter:
+    complete_despite_output()
+    with front.read() as queue, ProgressMeter("Copying", unit=" pages") as meter:
         started = time.monotonic()
         made = queue.maintenance.backup(file, force=force, progress=meter)
         took = time.monotonic() - started

@@ -12,7 +12,7 @@ from ..text.sanitize import safe
 from .common import CliContext, Subcommand, print_error
 from .json_documents import batch_document
 from .output import colored, count_of, dim, print_fields, print_json, state_text, warn_if_no_worker
-from .param_types import DURATION
+from .param_types import BATCH_ID, DURATION
 from .progress import ProgressMeter
 from .show import format_time
 
@@ -31,7 +31,7 @@ Examples:
   jobdeck batch 3 --json | jq .counts.failed
 """,
 )
-@click.argument("batch_id", metavar="ID", type=click.IntRange(1, 2**63 - 1))
+@click.argument("batch_id", metavar="ID", type=BATCH_ID)
 @click.option("--wait", is_flag=True, help="Wait until every job has finished, showing progress.")
 @click.option(
     "--timeout", type=DURATION, metavar="DURATION", help="Stop waiting after this time: 90s, 10m (default: no limit)."
@@ -44,7 +44,7 @@ def batch_command(front: CliContext, batch_id: int, wait: bool, timeout: float |
     """
     if timeout is not None and not wait:
         raise click.UsageError("--timeout requires --wait")
-    with front.open(must_exist=True) as queue:
+    with front.read() as queue:
         try:
             batch = _wait_for(queue, batch_id, timeout) if wait else queue.batch(batch_id)
         except KeyboardInterrupt:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from jobdeck import did_you_mean
+
 from ..terminal.screen_size import draws_screens
 from .common import CliContext, CommandError
 
@@ -39,7 +41,7 @@ def open_cockpit(front: CliContext, *, demo: bool = False) -> None:
             f"The cockpit needs a terminal that can move the cursor, and TERM={os.environ['TERM']} says that this one cannot;"
             " set TERM (to xterm-256color, for example), or use `jobdeck list` and `jobdeck stats`."
         )
-    if wants_frame and not demo:
+    if (wants_frame or front.readonly) and not demo:
         front.refuse_missing()
     settings = front.settings
     if not demo:
@@ -70,7 +72,8 @@ def _frame(front: CliContext) -> FrameOptions:
 
     name = front.screen or JOBS
     if name != JOBS and name not in BY_NAME:
-        raise click.BadParameter(f"unknown screen {name!r}; choose one of {', '.join((JOBS, *BY_NAME))}", param_hint="--screen")
+        hint = did_you_mean(name, (JOBS, *BY_NAME)) or f"; choose one of {', '.join((JOBS, *BY_NAME))}"
+        raise click.BadParameter(f"unknown screen {name!r}{hint}", param_hint="--screen")
     picture = Path(front.screenshot).expanduser() if front.screenshot is not None else None
     return FrameOptions(size=front.size or terminal_size(), screen=name, picture=picture)
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,9 +14,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 # Loaded now: a process that has run out of files cannot import what explains it.
-from jobdeck import InvalidFilter, InvalidOption, InvalidSetting, JobdeckError, known_problem
+from jobdeck import InvalidFilter, InvalidOption, InvalidSetting, JobdeckError, did_you_mean, known_problem
 
 from ..text.sanitize import safe
+from .param_types import WholeNumber
+from .path_completers import complete_files
+from .standard_streams import complete_despite_output
 
 if TYPE_CHECKING:
     from jobdeck import Queue, Settings
@@ -25,10 +27,33 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 DEBUG = "JOBDECK_LOG_LEVEL"
+_ENDED_TWICE = re.compile(r"(?<=[^.\s][.?!…])[.](?=\s|$)")
+"""The full stop after a quoted message that ends with one."""
 OPTIONAL_MODULES = ("textual_speedups", "tree_sitter")
 """Optional modules that Textual imports if they are installed."""
 _ADDRESS = re.compile(r"'[^'\s]*:[^'\s]*@[^'\s]*'")
 """A word of the command line that may be the address of a database, with its password, in the wrong place."""
+_SYNONYMS = {
+    **dict.fromkeys(("ls", "ps", "jobs"), "list"),
+    **dict.fromkeys(("status", "top", "info"), "stats show list"),
+    **dict.fromkeys(("get", "describe", "inspect"), "show list"),
+    **dict.fromkeys(("rm", "remove", "del"), "delete"),
+    **dict.fromkeys(("kill", "stop", "abort"), "cancel pause"),
+    **dict.fromkeys(("log", "tail", "output"), "logs"),
+    **dict.fromkeys(("add", "push", "submit", "create", "new"), "add enqueue"),
+    **dict.fromkeys(("exec", "do", "shell"), "run"),
+    **dict.fromkeys(("start", "serve", "work", "workd"), "worker resume"),
+    **dict.fromkeys(("rerun", "requeue", "restart"), "retry run"),
+    **dict.fromkeys(("unpause", "continue", "enable"), "resume"),
+    **dict.fromkeys(("hold", "disable"), "pause"),
+    **dict.fromkeys(("clean", "purge", "gc"), "prune"),
+    **dict.fromkeys(("history", "audit"), "journal"),
+    **dict.fromkeys(("explain", "reason"), "why"),
+    **dict.fromkeys(("check", "fix", "diagnose"), "doctor"),
+    **dict.fromkeys(("docs", "manual", "man", "help"), "guide preview"),
+    **dict.fromkeys(("cron", "crontab"), "schedule add"),
+}
+"""Words of other programs → the commands that they may mean, of which a group has some."""
 _NEGATIVE = re.compile(r"""-(?:\d|[A-Za-z_][^\s:<>="]*[:<>=])""")
 
 
@@ -62,12 +87,13 @@ class CliContext:
         app = None if self.app is None else tuple(name.strip() for name in self.app.split(",") if name.strip())
         return Settings.load(database=self.db, app=app, threads=self.threads)
 
-    def open(self, *, must_exist: bool = False, changes: bool = False) -> Queue:
+    def open(self, *, must_exist: bool = False, changes: bool = False, readonly: bool = False) -> Queue:
         """Open the queue; the command closes it.
 
         Args:
             must_exist: fail if the database does not exist, instead of creating it.
             changes: the command changes the queue, so refuse it with --readonly.
+            readonly: open it for reading only.
         """
         if changes:
             self.refuse_if_readonly()
@@ -75,7 +101,19 @@ class CliContext:
 
         if must_exist:
             self.refuse_missing()
-        return Queue(settings=self.settings, create=not must_exist)
+        return Queue(settings=self.settings, create=not must_exist, readonly=readonly)
+
+    @contextmanager
+    def read(self, *, notice: bool = True) -> Iterator[Queue]:
+        """Open the queue for a command that only reads: nothing is written, and nothing needs to be writable.
+
+        At the end, unless `notice` is false, report on standard error what could not be shown, or not as it is stored.
+        """
+        with self.open(must_exist=True, readonly=True) as queue:
+            yield queue
+            text = queue.notice if notice else None
+        if text is not None:
+            print_error(text)
 
     def refuse_missing(self) -> None:
         """Fail if the database file does not exist."""
@@ -83,12 +121,15 @@ class CliContext:
 
         address = DatabaseAddress.parse(self.settings.database)
         if address.file is not None and not address.file.exists():
+            if not address.file.is_absolute():
+                absolute_folder()  # a deleted folder is another problem
             raise CommandError(f"The database {address.shown} does not exist; `jobdeck enqueue` or `jobdeck run` creates it.")
 
     def refuse_if_readonly(self) -> None:
-        """Raise a usage error if --readonly was given."""
+        """Prepare a command that changes something. Raises a usage error if --readonly was given."""
         if self.readonly:
             raise click.UsageError("this command changes the queue; run it without --readonly")
+        complete_despite_output()
 
     def load_kinds(self) -> None:
         """Register `shell` and the kinds of the user's modules."""
@@ -123,6 +164,7 @@ def _common(*, json: bool, cockpit: bool) -> list[click.Option]:
         click.Option(
             ["--db"],
             metavar="DATABASE",
+            shell_complete=complete_files,
             expose_value=False,
             callback=_store_option,
             is_eager=True,
@@ -131,6 +173,7 @@ def _common(*, json: bool, cockpit: bool) -> list[click.Option]:
         click.Option(
             ["--app"],
             metavar="MODULES",
+            shell_complete=complete_files,
             expose_value=False,
             callback=_store_option,
             is_eager=True,
@@ -141,7 +184,7 @@ def _common(*, json: bool, cockpit: bool) -> list[click.Option]:
         options += [
             click.Option(
                 ["--threads"],
-                type=click.IntRange(0, 1000),
+                type=WholeNumber(0, 1000),
                 metavar="N",
                 expose_value=False,
                 callback=_store_option,
@@ -197,11 +240,11 @@ def _display_options() -> list[click.Option]:
         ),
         option("--ascii", "Draw with ASCII characters only.  [env: JOBDECK_ASCII]", is_flag=True),
         option("--snapshot", "Print one frame as text and exit.", is_flag=True),
-        option("--screenshot", "Save one frame as an SVG picture and exit.", metavar="FILE"),
+        option("--screenshot", "Save one frame as an SVG picture and exit.", metavar="FILE", shell_complete=complete_files),
         option("--size", "Size of the frame (default: the terminal's).", type=Size(), metavar="COLUMNSxLINES"),
         option("--screen", "Screen shown in the frame: queues, … (default jobs).", metavar="NAME"),
         option("--web", "Serve the cockpit to browsers on this machine.", is_flag=True),
-        option("--port", "Port for --web (default 8000); 0 picks a free one.", type=click.IntRange(0, 65535), metavar="N"),
+        option("--port", "Port for --web (default 8000); 0 picks a free one.", type=WholeNumber(0, 65535), metavar="N"),
     ]
 
 
@@ -217,6 +260,18 @@ def common_options(*, cockpit: bool) -> Callable[[F], F]:
     return add
 
 
+class SuggestingGroup(click.Group):
+    """Suggest the subcommand that a mistyped one, or another program's word for it, may mean."""
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        if self.get_command(ctx, args[0]) is None and args[0][:1].isalnum() and not ctx.resilient_parsing:
+            commands = self.list_commands(ctx)
+            synonym = next((each for each in _SYNONYMS.get(args[0].lower(), "").split() if each in commands), None)
+            hint = f"; did you mean {synonym}?" if synonym else did_you_mean(args[0], commands)
+            ctx.fail(f"No such command {args[0]!r}{hint or '.'}")
+        return super().resolve_command(ctx, args)
+
+
 class Subcommand(click.Command):
     """Take the common options too, and accept negative numbers and terms as arguments."""
 
@@ -228,7 +283,7 @@ class Subcommand(click.Command):
         # -3 and -tag:slow are arguments, not options: a leading blank hides them from click's option parser, and
         # each reader strips it. Everything after -- is a command and stays as it is.
         end = args.index("--") if "--" in args else len(args)
-        if self.allow_interspersed_args:
+        if ctx.allow_interspersed_args:  # otherwise the words after the first argument are a command, too
             args = [f" {word}" if _NEGATIVE.match(word) else word for word in args[:end]] + args[end:]
         return super().parse_args(ctx, args)
 
@@ -274,18 +329,4 @@ def print_error(sentence: str) -> None:
     """Print one sentence on standard error, without a password that it may quote from the command line."""
     from jobdeck import redact
 
-    click.echo(f"jobdeck: {safe(redact(sentence))}", err=True)
-
-
-@contextmanager
-def flush_quietly() -> Iterator[None]:
-    """Flush the output at the end, silently if its reader has closed the pipe."""
-    try:
-        yield
-    finally:
-        for stream in (sys.stdout, sys.stderr):
-            try:
-                stream.flush()
-            except BrokenPipeError:
-                with suppress(OSError, ValueError):
-                    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    click.echo(f"jobdeck: {safe(redact(_ENDED_TWICE.sub('', sentence)))}", err=True)

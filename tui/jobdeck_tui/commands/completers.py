@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import click
 
 from .common import CliContext
+from .path_completers import complete_files
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -17,10 +18,7 @@ if TYPE_CHECKING:
     from jobdeck import Queue
 
 _SHOWN = 50
-_TERMS = (
-    "state:", "queue:", "kind:", "tag:", "args.", "error:", "exception:", "place:", "reason:", "age<", "run>", "wait>",
-    "priority>", "attempt>", "crashes>", "batch:", "unique:", "worker:",
-)  # fmt: skip
+_SHELL_ARGUMENTS = ("command", "shell", "cwd", "env")
 
 
 def _items(pairs: Iterator[tuple[str, str]], incomplete: str) -> list[CompletionItem]:
@@ -31,8 +29,7 @@ def _items(pairs: Iterator[tuple[str, str]], incomplete: str) -> list[Completion
     found = []
     with _silence(), suppress(Exception):  # a message would garble the half-typed line
         for value, help in pairs:
-            # Kinds and queues come from jobs; skip those that would break the shell's line.
-            if value.startswith(incomplete) and value.isprintable() and " " not in value:
+            if value.startswith(incomplete):  # `shells` quotes what the shell would execute
                 found.append(CompletionItem(value, help=safe(help)))
     return found
 
@@ -50,20 +47,23 @@ def _silence() -> Iterator[None]:
         logging.disable(before)
 
 
-def _queue(ctx: click.Context) -> Queue:
-    return ctx.ensure_object(CliContext).open(must_exist=True)
+def _queue(ctx: click.Context) -> AbstractContextManager[Queue]:
+    return ctx.ensure_object(CliContext).read(notice=False)
 
 
 def complete_kinds(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Complete the kinds that have jobs or workers.
+    """Complete the kinds that have jobs or workers, and those that the source of the apps defines.
 
     Imports no app: a key press in a folder must not run the code that lies in it.
     """
+    from .app_source import read_kinds
 
     def kinds() -> Iterator[tuple[str, str]]:
         from .output import count_of
 
         counts = Counter({"shell": 0})
+        with suppress(Exception):
+            counts.update(dict.fromkeys(read_kinds(ctx.ensure_object(CliContext).settings.app), 0))
         with suppress(Exception), _queue(ctx) as queue:
             counts.update({kind: 0 for worker in queue.workers() for kind in worker.kinds})
             for each in queue.queue_stats(seconds=60, slices=1):
@@ -74,8 +74,9 @@ def complete_kinds(ctx: click.Context, _parameter: click.Parameter, incomplete: 
     return _items(kinds(), incomplete)
 
 
-def complete_queues(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Complete queues, with their depth, pause and limits."""
+def complete_queues(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete queues, with their depth, pause and limits; the last one, if the option takes several."""
+    before = incomplete[: incomplete.rfind(",") + 1] if parameter.name == "queues" else ""
 
     def queues() -> Iterator[tuple[str, str]]:
         from ..text.format import limits_text
@@ -84,7 +85,7 @@ def complete_queues(ctx: click.Context, _parameter: click.Parameter, incomplete:
             for each in queue.queues():
                 limited = limits_text(each.limits)
                 parts = [f"{each.pending:,} pending", *["paused"] * each.paused, *[limited] * bool(limited)]
-                yield each.name, ", ".join(parts)
+                yield before + each.name, ", ".join(parts)
 
     return _items(queues(), incomplete)
 
@@ -141,19 +142,59 @@ def complete_jobs(*states: str) -> Callable[[click.Context, click.Parameter, str
     return jobs
 
 
-def complete_filter(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Complete filter fields, and the values of states, reasons, queues and kinds."""
-    from jobdeck import Reason, State
+def complete_filter(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete the last term of a filter: fields, and values from the newest jobs and all queues and kinds."""
+    from ..feed.filter_completion import Vocabulary, fields, sample, suggest
 
-    field, colon, _ = incomplete.partition(":")
-    if not colon:
-        return _items(((each, "") for each in _TERMS), incomplete)
-    if field == "state":
-        return _items(((f"state:{each}", "") for each in State), incomplete)
-    if field == "reason":
-        return _items(((f"reason:{each.replace(' ', '-')}", "") for each in Reason), incomplete)
-    values = {"queue": complete_queues, "kind": complete_kinds}.get(field)
-    if values is None:
-        return []
-    found = values(ctx, parameter, incomplete[len(field) + 1 :])
-    return _items(((f"{field}:{item.value}", item.help or "") for item in found), incomplete)
+    def filters() -> Iterator[tuple[str, str]]:
+        words = Vocabulary()
+        with suppress(Exception), _queue(ctx) as queue:
+            kinds = {kind for each in queue.queue_stats(seconds=60, slices=1) for kind in each.kinds}
+            words = sample(queue).also(queue=[each.name for each in queue.queues()], kind=sorted(kinds))
+        at = len(incomplete)
+        offered = suggest(incomplete, at, words, limit=_SHOWN) if incomplete[-1:].strip(" -") else fields(words)
+        before = incomplete[: offered.begin] if offered.begin or incomplete[-1:].strip() else incomplete
+        for each in offered.items:
+            text = before + each.text
+            plain = text.replace('"', "")
+            if not text.startswith(incomplete) and '"' not in incomplete and plain.startswith(incomplete):
+                text = f'{incomplete}"{plain[at:]}"'  # the quotation mark may stand anywhere in a value
+            yield text, each.hint
+
+    return _items(filters(), incomplete)
+
+
+def _kind(ctx: click.Context) -> str | None:
+    """Return the kind that the command line names, or that of its job or schedule."""
+    if isinstance(kind := ctx.params.get("kind"), str):
+        return kind
+    with _silence(), suppress(Exception), _queue(ctx) as queue:
+        if (job_id := ctx.params.get("job_id")) is not None:
+            return queue.get(job_id).kind
+        return queue.schedules.get(ctx.params["name"]).kind
+    return None
+
+
+def complete_pairs(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete the arguments of the kind as `name=`, and after it the values that its type lists, or files.
+
+    They come from the source of the apps, which is read but not run, and from the kind's newest jobs.
+    """
+    from .app_source import read_kinds
+
+    name, equals, _ = incomplete.partition("=")
+    known: dict[str, Sequence[str]] = {}
+    if (kind := _kind(ctx)) is not None:
+        with _silence(), suppress(Exception):
+            known.update({each: () for each in _SHELL_ARGUMENTS if kind == "shell"})
+            known.update(read_kinds(ctx.ensure_object(CliContext).settings.app).get(kind, {}))
+        with _silence(), suppress(Exception), _queue(ctx) as queue:
+            for job in queue.list(f'kind:"{kind}"', limit=_SHOWN):
+                known.update({each: () for each in job.args if each not in known} if isinstance(job.args, dict) else {})
+    if equals:
+        values = known.get(name, ())
+        return (
+            _items(((f"{name}={value}", "") for value in values), incomplete) if values else complete_files(ctx, _parameter, "")
+        )
+    given = {str(pair).partition("=")[0] for pair in ctx.params.get("pairs") or ()}
+    return _items(((f"{each}=", "") for each in known if each not in given), incomplete)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from .common import CommandError, Subcommand
+from .common import Subcommand
 
 
 @click.command(
@@ -19,14 +19,8 @@ Examples:
 """,
 )
 @click.argument("shell", type=click.Choice(("bash", "zsh", "fish")))
-@click.pass_context
-def completion_command(ctx: click.Context, shell: str) -> None:
+def completion_command(shell: str) -> None:
     """Print a script that completes commands, options, kinds, queues and job ids in your shell."""
-    from click.shell_completion import get_completion_class
+    from .shells.answer import script
 
-    found = get_completion_class(shell)
-    if found is None:
-        raise CommandError(f"Completion is not available for {shell}; choose bash, zsh or fish.")
-    # get_completion_class would start bash to check its version, but another bash may read the script.
-    script = found(ctx.find_root().command, {}, "jobdeck", "_JOBDECK_COMPLETE")
-    click.echo(script.source_template % script.source_vars())
+    click.echo(script(shell), nl=False)

@@ -10,10 +10,10 @@ import click
 from jobdeck import Job
 
 from .common import CliContext, Subcommand
-from .completers import complete_jobs
+from .completers import complete_jobs, complete_pairs, complete_queues
 from .enqueue import read_arguments
 from .output import print_json
-from .param_types import DURATION, MOMENT
+from .param_types import DURATION, JOB_ID, MOMENT
 
 _WAITING = ("pending", "scheduled", "retrying", "waiting")
 
@@ -30,10 +30,10 @@ Examples:
   jobdeck edit 42 --tag shop --tag eu     replace all tags
 """,
 )
-@click.argument("job_id", metavar="ID", type=click.IntRange(1, 2**63 - 1), shell_complete=complete_jobs(*_WAITING))
-@click.argument("pairs", nargs=-1, metavar="[KEY=VALUE]...")
+@click.argument("job_id", metavar="ID", type=JOB_ID, shell_complete=complete_jobs(*_WAITING))
+@click.argument("pairs", nargs=-1, metavar="[KEY=VALUE]...", shell_complete=complete_pairs)
 @click.option("--args", "args_json", metavar="JSON", help="Replace all arguments with a JSON object.")
-@click.option("--queue", metavar="NAME", help="Move the job to this queue.")
+@click.option("--queue", metavar="NAME", shell_complete=complete_queues, help="Move the job to this queue.")
 @click.option("--priority", type=int, metavar="N", help="Set the priority, -1000000 to 1000000; larger runs first.")
 @click.option("--in", "delay", type=DURATION, metavar="DURATION", help="Make it due after this time: 90s, 10m; 0 means now.")
 @click.option("--at", type=MOMENT, metavar="TIME", help="Make it due at this time: 18:30, 2026-01-31T09:00.")

@@ -10,7 +10,7 @@ import click
 
 from ..forms.values import read_json, takes_text
 from .common import CliContext, CommandError, Subcommand, print_error
-from .completers import complete_kinds
+from .completers import complete_kinds, complete_pairs
 from .job_options import given_options, job_options
 from .output import count_of, on_terminal, print_json
 
@@ -43,7 +43,7 @@ are enqueued or none.
 """,
 )
 @click.argument("kind", required=False, shell_complete=complete_kinds)
-@click.argument("pairs", nargs=-1, metavar="[KEY=VALUE]...")
+@click.argument("pairs", nargs=-1, metavar="[KEY=VALUE]...", shell_complete=complete_pairs)
 @click.option("--args", "args_json", metavar="JSON", help="Arguments as a JSON object; KEY=VALUE overrides it.")
 @click.option(
     "--file",

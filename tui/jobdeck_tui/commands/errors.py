@@ -6,10 +6,11 @@ import click
 
 from jobdeck import ErrorGroup
 
-from ..text.format import age, group_filter, number
+from ..text.format import age, group_filter, number, short_location
 from .common import CliContext, Subcommand
 from .json_documents import Document, iso
 from .output import columns, dim, on_terminal, print_json
+from .param_types import WholeNumber
 from .table import OutputCell, OutputColumn, cell, print_table
 
 HEADS = (
@@ -37,11 +38,11 @@ Examples:
 """,
 )
 @click.option(
-    "--limit", type=click.IntRange(0), default=20, show_default=True, metavar="N", help="Maximum number of groups; 0 for all."
+    "--limit", type=WholeNumber(0), default=20, show_default=True, metavar="N", help="Maximum number of groups; 0 for all."
 )
 @click.option(
     "--newest",
-    type=click.IntRange(1, 1_000_000),
+    type=WholeNumber(1, 1_000_000),
     default=10_000,
     show_default=True,
     metavar="N",
@@ -49,12 +50,12 @@ Examples:
 )
 @click.pass_obj
 def errors_command(front: CliContext, limit: int, newest: int) -> None:
-    """Group failures by kind, error, and the line that raised it.
+    """Group failures by kind, error, and the line that raised it; of commands by name, exit code and last error line.
 
     Counts attempts that failed, timed out or crashed, whether or not they were retried. With --json each group
     has the ids of its newest jobs, and a filter for all jobs whose newest failure belongs to it.
     """
-    with front.open(must_exist=True) as queue:
+    with front.read() as queue:
         groups = queue.history.errors(newest=newest)
         now = queue.clock.now()
     shown = groups[: limit or None]
@@ -89,7 +90,7 @@ def _row(group: ErrorGroup, now: float) -> list[OutputCell]:
         cell(number(group.count)),
         cell(group.kind),
         cell(group.error_type, "red"),
-        cell(group.place.rpartition("/")[2].rpartition("\\")[2], dim=True),
+        cell(short_location(group.place), dim=True),
         cell(age(now - group.last_seen)),
         cell(age(now - group.first_seen), dim=True),
         cell(" ".join(map(str, group.job_ids))),

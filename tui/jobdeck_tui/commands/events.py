@@ -16,6 +16,7 @@ from ..text.sanitize import pad, safe
 from .common import CliContext, Subcommand
 from .json_documents import event_document
 from .output import columns, dim, on_terminal, print_json
+from .param_types import WholeNumber
 
 _READ = 10_000
 """The number of events read at first; the filter applies to these."""
@@ -45,7 +46,7 @@ The filter: event types (any may match), and words (all must match).
 @click.argument("filter", nargs=-1)
 @click.option("-f", "--follow", "following", is_flag=True, help="Follow new events until interrupted.")
 @click.option(
-    "--limit", type=click.IntRange(1, _READ), default=50, show_default=True, metavar="N", help="Maximum number of past events."
+    "--limit", type=WholeNumber(1, _READ), default=50, show_default=True, metavar="N", help="Maximum number of past events."
 )
 @click.pass_obj
 def events_command(front: CliContext, filter: Sequence[str], following: bool, limit: int) -> None:
@@ -56,7 +57,7 @@ def events_command(front: CliContext, filter: Sequence[str], following: bool, li
     wanted = EventFilter.read(" ".join(filter))
     memory = EventBuffer(kept=_READ, first=_READ)
     printed: set[str] = set()
-    with front.open(must_exist=True) as queue:
+    with front.read() as queue:
         while True:
             seen = memory.read(queue, wanted)
             new = [event for event in seen.events if event.key not in printed]

@@ -30,7 +30,7 @@ def health_command(front: CliContext) -> int:
     """
     from jobdeck import unhealthy_reasons
 
-    with front.open(must_exist=True) as queue:
+    with front.read() as queue:
         overview = queue.overview(seconds=60, slices=6)
     reasons = unhealthy_reasons(overview)
     if front.json:

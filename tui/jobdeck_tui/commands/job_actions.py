@@ -14,6 +14,7 @@ from ..text.priority import read_priority
 from .common import CliContext, Subcommand, print_error
 from .completers import complete_filter, complete_jobs
 from .output import count_of, print_json
+from .param_types import JOB_ID
 
 F = TypeVar("F", bound=Callable[..., Any])
 Apply = Callable[[Queue, Sequence[int], int | None], OperationResult]
@@ -21,7 +22,6 @@ Apply = Callable[[Queue, Sequence[int], int | None], OperationResult]
 
 _STEP = 500
 """Jobs changed per transaction; workers write in between."""
-_JOB_ID = click.IntRange(1, 2**63 - 1)
 
 #: Operation → its verb in the past tense and in the present.
 _WORDS = {
@@ -42,7 +42,7 @@ def _job_selection(*states: str) -> Callable[[F], F]:
                 shell_complete=complete_filter,
                 help="Select all jobs that match; see `jobdeck list --help`.",
             ),
-            click.argument("ids", metavar="[ID]...", nargs=-1, type=_JOB_ID, shell_complete=complete_jobs(*states)),
+            click.argument("ids", metavar="[ID]...", nargs=-1, type=JOB_ID, shell_complete=complete_jobs(*states)),
         ):
             function = option(function)
         return function
@@ -173,7 +173,7 @@ def _run(
     if where is not None and not where.strip():
         raise click.UsageError("--where needs a filter; 'id>0' selects every job")
     past, present = _WORDS[operation]
-    with front.open(must_exist=True, changes=not dry_run) as queue:
+    with front.read() if dry_run else front.open(must_exist=True, changes=True) as queue:
         if where is not None:
             chosen: Sequence[int] = queue.ids(allowed_jobs(operation, where), descending=False)
         else:

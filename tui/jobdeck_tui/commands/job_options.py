@@ -10,7 +10,7 @@ import click
 from jobdeck import FINAL, IfParentFails, OnConflict
 
 from .completers import complete_finals, complete_jobs, complete_queues
-from .param_types import DURATION, MOMENT
+from .param_types import DURATION, JOB_ID, MOMENT
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -50,6 +50,7 @@ def read_backoff(text: str) -> tuple[float, ...]:
 
 
 _OPTIONS = (
+    click.option("--name", metavar="NAME", help="Name of a command, for filters and metrics (default: its program's)."),
     click.option("--queue", metavar="NAME", shell_complete=complete_queues, help="Queue of the job (default: the kind's)."),
     click.option(
         "--priority", type=int, metavar="N", help="Priority, -1000000 to 1000000; larger runs first (default: the kind's)."
@@ -97,7 +98,7 @@ _OPTIONS = (
     click.option(
         "--after",
         multiple=True,
-        type=int,
+        type=JOB_ID,
         metavar="ID",
         shell_complete=complete_jobs("pending", "running", "scheduled", "retrying", "waiting"),
         help="Run only after this job has completed; repeatable.",

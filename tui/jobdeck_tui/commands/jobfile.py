@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import sys
 import time
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Callable, Iterator, Mapping
 from typing import IO, Any
 
 import click
 
-from jobdeck import JobdeckError, NewJob, Queue, parse_duration
+from jobdeck import JobdeckError, NewJob, Queue, did_you_mean, parse_duration
 
 from .common import CommandError
 from .job_options import read_backoff
@@ -73,6 +74,7 @@ def _bounds(value: Any) -> tuple[float, ...]:
 
 #: Field of a line → (its parameter of `Queue.new_job`, its reader).
 FIELDS: Mapping[str, tuple[str, Reader]] = {
+    "name": ("name", _text),
     "queue": ("queue", _text),
     "priority": ("priority", _whole),
     "in": ("delay", _seconds),
@@ -107,15 +109,18 @@ def read_jobs(queue: Queue, name: str, kind: str | None, defaults: Mapping[str, 
     with click.open_file(name, "rb") as file:
         for number, line in _counted(file):
             try:
-                drafts.append(_draft(queue, line, kind, defaults))
+                drafts.append(_draft(queue, line.removeprefix(BOM_UTF8) if number == 1 else line, kind, defaults))
             except (JobdeckError, ValueError) as problem:
                 sentence = str(problem)
                 sentence = sentence[:1].lower() + sentence[1:] if isinstance(problem, ValueError) else sentence
-                raise CommandError(f"{shown}, line {number:,}: {sentence.rstrip('.')}; nothing was enqueued.") from None
+                end = " Nothing was enqueued." if sentence.endswith("?") else "; nothing was enqueued."
+                raise CommandError(f"{shown}, line {number:,}: {sentence.rstrip('.')}{end}") from None
     return drafts
 
 
 def _draft(queue: Queue, line: bytes, kind: str | None, defaults: Mapping[str, Any]) -> NewJob:
+    if line.startswith((BOM_UTF16_BE, BOM_UTF16_LE)):
+        raise BadLine("the file is UTF-16 text; save it as UTF-8")
     try:
         value = json.loads(line.decode())
     except UnicodeDecodeError:
@@ -128,7 +133,8 @@ def _draft(queue: Queue, line: bytes, kind: str | None, defaults: Mapping[str, A
         raise BadLine("must be a JSON object")
     unknown = sorted(set(value) - {"kind", "args", *FIELDS})
     if unknown:
-        raise BadLine(f"unknown field {unknown[0]!r}; the fields are kind, args, {', '.join(FIELDS)}")
+        hint = did_you_mean(unknown[0], ("kind", "args", *FIELDS)) or f"; the fields are kind, args, {', '.join(FIELDS)}"
+        raise BadLine(f"unknown field {unknown[0]!r}{hint}")
     options = dict(defaults)
     for field, (option, read) in FIELDS.items():
         if value.get(field) is not None:
@@ -158,7 +164,7 @@ def _counted(file: IO[Any]) -> Iterator[tuple[int, bytes]]:
             if sys.stderr.isatty() and time.monotonic() >= shown_at:
                 shown_at, showing = time.monotonic() + 0.1, True
                 click.echo(f"\r{number:,} lines checked", nl=False, err=True)
-            if line.strip():
+            if line.removeprefix(BOM_UTF8).strip():
                 yield number, line
     finally:
         if showing:

@@ -14,11 +14,11 @@ from ..text.sanitize import safe
 from .common import CliContext, Subcommand, print_error
 from .json_documents import journal_document
 from .output import columns, count_of, on_terminal, print_json
+from .param_types import ENTRY_ID, WholeNumber
 from .table import OutputCell, OutputColumn, cell, print_table
 
 _REASONS = 20
 """Refusals printed one by one; the rest are counted."""
-_ENTRY_ID = click.IntRange(1, 2**63 - 1)
 _PAST = {"undo": "undone", "redo": "redone"}
 
 
@@ -32,7 +32,7 @@ Examples:
   jobdeck undo 42                  undo action 42, even another user's
 """,
 )
-@click.argument("entry_id", metavar="[ID]", required=False, type=_ENTRY_ID)
+@click.argument("entry_id", metavar="[ID]", required=False, type=ENTRY_ID)
 @click.pass_obj
 def undo_command(front: CliContext, entry_id: int | None) -> int:
     """Undo your last action, or the action with this ID from the journal.
@@ -53,7 +53,7 @@ Examples:
   jobdeck redo 42                  redo action 42
 """,
 )
-@click.argument("entry_id", metavar="[ID]", required=False, type=_ENTRY_ID)
+@click.argument("entry_id", metavar="[ID]", required=False, type=ENTRY_ID)
 @click.pass_obj
 def redo_command(front: CliContext, entry_id: int | None) -> int:
     """Redo the action you undid last, or the undone action with this ID."""
@@ -70,7 +70,7 @@ Examples:
 """,
 )
 @click.option(
-    "--limit", type=click.IntRange(1, 1000), default=20, show_default=True, metavar="N", help="Maximum number of entries."
+    "--limit", type=WholeNumber(1, 1000), default=20, show_default=True, metavar="N", help="Maximum number of entries."
 )
 @click.pass_obj
 def journal_command(front: CliContext, limit: int) -> None:
@@ -78,7 +78,7 @@ def journal_command(front: CliContext, limit: int) -> None:
 
     The journal keeps 30 days and at most 1,000 entries.
     """
-    with front.open(must_exist=True) as queue:
+    with front.read() as queue:
         entries = queue.journal.entries(limit=limit)
     if front.json:
         for entry in entries:

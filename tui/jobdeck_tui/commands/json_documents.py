@@ -26,6 +26,9 @@ from jobdeck import (
     Stack,
     State,
     WorkerInfo,
+    handler_kind,
+    mask_arguments,
+    name_in_kind,
 )
 
 TAIL = 4000
@@ -52,12 +55,13 @@ def elapsed_seconds(started_at: float | None, finished_at: float | None) -> floa
     return None if started_at is None or finished_at is None else round(max(0.0, finished_at - started_at), 6)
 
 
-def job_document(job: Job) -> Document:
-    """Return every field of a job."""
+def job_document(job: Job, *, secrets: bool = False) -> Document:
+    """Return every field of a job; secrets in the environment of a command are masked unless `secrets`."""
     return {
         "id": job.id,
         "kind": job.kind,
-        "args": args_of(job),
+        "name": name_in_kind(job.kind),
+        "args": args_of(job, secrets=secrets),
         "queue": job.queue,
         "priority": job.priority,
         "state": str(job.state),
@@ -82,17 +86,18 @@ def job_document(job: Job) -> Document:
         "batch": job.batch,
         "tags": list(job.tags),
         "progress": job.progress,
+        "progress_message": job.progress_message,
         "result": job.result,
         "error": job.error,
     }
 
 
-def args_of(job: Job) -> Any:
-    """Return the arguments, or the stored text if it is not readable as JSON."""
+def args_of(job: Job, *, secrets: bool = False) -> Any:
+    """Return the arguments, or the stored text if it is not readable as JSON; see `job_document`."""
     from jobdeck import InvalidPayload
 
     try:
-        return job.args
+        return job.args if secrets else mask_arguments(job.kind, job.args)
     except InvalidPayload:
         return job.args_json
 
@@ -112,7 +117,7 @@ def attempt_document(attempt: Attempt, *, shell: bool = False) -> Document:
         "late_at": iso(attempt.late_at),
     }
     if shell:
-        document["exit_code"] = 0 if attempt.outcome == "completed" else _exit_code(attempt.message)
+        document["exit_code"] = 0 if attempt.outcome == "completed" else _exit_code(attempt)
     return document
 
 
@@ -123,22 +128,25 @@ def exit_code(job: Job, attempts: Sequence[Attempt]) -> int | None:
     ended = [attempt for attempt in attempts if attempt.outcome is not None]
     if not ended or job.state is State.RUNNING:
         return None
-    return _exit_code(ended[-1].message)
+    return _exit_code(ended[-1])
 
 
-def _exit_code(message: str | None) -> int | None:
-    found = _EXIT.match(message or "")
+def _exit_code(attempt: Attempt) -> int | None:
+    found = _EXIT.match(attempt.error_type or "") or _EXIT.match(attempt.message or "")
     return int(found[1]) if found else None
 
 
-def full_document(queue: Queue, job: Job) -> Document:
+def full_document(queue: Queue, job: Job, *, secrets: bool = False) -> Document:
     """Return a job with its attempts; for a shell job, also its exit code and the end of its output.
 
     If priorities age, add the effective priority of a ready job.
     """
     attempts = queue.attempts(job.id) if job.attempt or job.started_at else []
-    shell = job.kind == "shell"
-    document = job_document(job) | {"attempts": [attempt_document(attempt, shell=shell) for attempt in attempts]}
+    shell = handler_kind(job.kind) == "shell"
+    document = job_document(job, secrets=secrets) | {
+        "attempts": [attempt_document(attempt, shell=shell) for attempt in attempts]
+    }
+    document["time_left"] = job.time_left(queue.clock.now())
     if queue.settings.ageing:
         from ..text.priority import aged_priority
 
@@ -228,7 +236,8 @@ def limits_document(limits: Limits) -> Document:
 
 
 def _stream(logs: Sequence[LogLine], level: str) -> str:
-    return "\n".join(line.text for line in logs if line.level == level)[-TAIL:]
+    text = "".join(line.text + ("" if line.unfinished else "\n") for line in logs if line.level == level)
+    return text.removesuffix("\n")[-TAIL:]
 
 
 def log_document(line: LogLine) -> Document:
@@ -240,6 +249,7 @@ def log_document(line: LogLine) -> Document:
         "at": iso(line.at),
         "level": line.level,
         "text": line.text,
+        "unfinished": line.unfinished,
     }
 
 
@@ -278,6 +288,7 @@ def running_document(job: Job) -> Document:
         "started_at": iso(job.started_at),
         "lease_until": iso(job.lease_until),
         "progress": job.progress,
+        "progress_message": job.progress_message,
         "cancelling": job.cancelling,
     }
 
@@ -361,7 +372,7 @@ def schedule_document(schedule: Schedule) -> Document:
         "description": cron_description(schedule.cron),
         "timezone": schedule.timezone,
         "kind": schedule.kind,
-        "args": schedule.args,
+        "args": mask_arguments(schedule.kind, schedule.args),
         "queue": schedule.queue,
         "priority": schedule.priority,
         "max_attempts": schedule.max_attempts,

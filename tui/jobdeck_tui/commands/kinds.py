@@ -11,6 +11,7 @@ from jobdeck import Kind, Parameter
 from ..text.format import duration, span
 from ..text.sanitize import safe
 from .common import CliContext, Subcommand
+from .completers import complete_kinds
 from .json_documents import kind_document
 from .output import count_of, dim, on_terminal, print_json
 
@@ -25,7 +26,7 @@ Examples:
   JOBDECK_APP=tasks,shop.jobs jobdeck kinds --json | jq -r .kind
 """,
 )
-@click.argument("names", metavar="[KIND]...", nargs=-1)
+@click.argument("names", metavar="[KIND]...", nargs=-1, shell_complete=complete_kinds)
 @click.pass_obj
 def kinds_command(front: CliContext, names: tuple[str, ...]) -> None:
     """List job kinds with their policy, arguments, types and defaults.

@@ -60,7 +60,7 @@ def limit_command(
     Omitted limits are unchanged. Running jobs are not affected.
     """
     if running is None and rate is None and not none:
-        with front.open(must_exist=True) as queue:
+        with front.read() as queue:
             _show(front, queue, queue_name)
         return
     if queue_name is None:

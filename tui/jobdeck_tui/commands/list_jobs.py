@@ -6,13 +6,16 @@ from collections.abc import Iterator, Sequence
 
 import click
 
-from jobdeck import Job, Queue, State
+from jobdeck import Job, Queue, State, handler_kind
 
-from ..text.format import COLORS, age, duration
+from ..text.arguments import shown_arguments
+from ..text.format import COLORS, age, duration, newest_error
+from ..text.progress import describe_progress
 from .common import CliContext, Subcommand
 from .completers import complete_filter
 from .json_documents import args_of, full_document
 from .output import MISSING, columns, dim, on_terminal, print_json, state_text
+from .param_types import WholeNumber
 from .table import OutputCell, OutputColumn, cell, print_table
 
 SORTS = (
@@ -42,6 +45,7 @@ HEADS = (
 Examples:
   jobdeck list
   jobdeck list state:failed queue:mail
+  jobdeck list name:gzip               commands by name; kind:shell is all of them
   jobdeck list 'kind:send* age<1h -tag:test'
   jobdeck list args.user.id:42
   jobdeck list --sort took --limit 10 state:completed
@@ -49,8 +53,9 @@ Examples:
   jobdeck list --json kind:shell | jq '{id, exit_code, stderr}'
 
 \b
-All terms of a filter must match. A comma means "or", a leading - "not", and * matches any text:
-  state: queue: kind: tag: schedule: worker: error: exception: place: reason: unique: args.NAME:
+All terms of a filter must match. A comma means "or", a leading - "not", and * matches any text, ? any
+character; \\* \\? and \\" are these characters themselves:
+  state: queue: kind: name: tag: schedule: worker: error: exception: place: reason: unique: args.NAME:
   id: priority: attempt: crashes: batch: age: run: wait:    these also accept < <= > >=
   Other words match any field. `exception` is the type of the newest error, `place` the line that raised it:
   place:"*/mail.py:88 send". `wait` is the time from due to started; `reason` is why the job ended:
@@ -59,7 +64,7 @@ All terms of a filter must match. A comma means "or", a leading - "not", and * m
 )
 @click.argument("filter", nargs=-1, shell_complete=complete_filter)
 @click.option(
-    "--limit", type=click.IntRange(0), default=50, show_default=True, metavar="N", help="Maximum number of jobs; 0 for all."
+    "--limit", type=WholeNumber(0), default=50, show_default=True, metavar="N", help="Maximum number of jobs; 0 for all."
 )
 @click.option(
     "--sort",
@@ -70,19 +75,20 @@ All terms of a filter must match. A comma means "or", a leading - "not", and * m
     help=f"Sort by this column, largest first (age: newest first): {', '.join(SORTS)}.",
 )
 @click.option("--reverse", is_flag=True, help="Reverse the order: smallest first.")
+@click.option("--secrets", is_flag=True, help="With --json, show the secrets in environments of commands instead of ***.")
 @click.pass_obj
-def list_command(front: CliContext, filter: Sequence[str], limit: int, sort: str, reverse: bool) -> None:
+def list_command(front: CliContext, filter: Sequence[str], limit: int, sort: str, reverse: bool, secrets: bool) -> None:
     """List jobs, newest first, optionally filtered.
 
     With --json, each job is one line with every field and its attempts; shell jobs also have exit_code and the
     end of stdout and stderr.
     """
     words = " ".join(filter)
-    with front.open(must_exist=True) as queue:
+    with front.read() as queue:
         jobs = _jobs(queue, words, limit, sort, descending=not reverse)
         if front.json:
             for job in jobs:
-                print_json(full_document(queue, job))
+                print_json(full_document(queue, job, secrets=secrets))
             return
         shown = [*jobs]
         if shown:
@@ -130,14 +136,14 @@ def row(job: Job, now: float) -> list[OutputCell]:
 
 def _details(job: Job, now: float) -> tuple[str, str | None]:
     """Return the most useful detail of a job in one line: its newest error, or its arguments."""
-    if job.error and job.state is not State.COMPLETED:
+    if error := newest_error(job):
         due = f" · next in {age(job.scheduled_at - now)}" if job.state is State.RETRYING else ""
-        return job.error[:_SUMMARY] + due, "red" if job.state is State.FAILED else None
+        return error[:_SUMMARY] + due, "red" if job.state is State.FAILED else None
     text = summary(job)
     if job.state is State.SCHEDULED:
         text = f"due in {age(job.scheduled_at - now)} · {text}"
     elif job.state is State.RUNNING and job.progress is not None:
-        text = f"{job.progress:.0%} · {text}"
+        text = f"{describe_progress(job, now)} · {text}"
     return text, None
 
 
@@ -147,10 +153,11 @@ def summary(job: Job) -> str:
     if not isinstance(args, dict):
         return str(args)[:_SUMMARY]
     command = args.get("command")
-    if job.kind == "shell" and isinstance(command, list) and all(isinstance(part, str) for part in command):
+    if handler_kind(job.kind) == "shell" and isinstance(command, list) and all(isinstance(part, str) for part in command):
         return format_command(command, shell=bool(args.get("shell")))[:_SUMMARY]
     import json
 
+    args = shown_arguments(job.kind, args)
     pairs = (
         f"{name}={value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}" for name, value in args.items()
     )

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
 import click
 
 from jobdeck import FINAL, LogLine, Queue
 
 from ..text.sanitize import safe
-from .common import CliContext, Subcommand
+from .common import CliContext, Subcommand, print_error
 from .completers import complete_jobs
 from .output import dim, on_terminal, print_json, warn_if_no_worker
+from .param_types import JOB_ID, WholeNumber
 
 _ALL = 2**31
+_NEARLY_FULL = 7 << 20
+"""Bytes of an attempt's log from which on its oldest lines may have been dropped: at most 8 MB are kept, in whole entries."""
 _EVERY = 0.1
 _COLORS = {"err": "red", "warning": "yellow", "error": "red", "critical": "red"}
 
@@ -30,30 +35,52 @@ Examples:
   jobdeck logs 42 --json | jq -r 'select(.level == "err").text'
 """,
 )
-@click.argument("job_id", metavar="ID", type=click.IntRange(1, 2**63 - 1), shell_complete=complete_jobs())
+@click.argument("job_id", metavar="ID", type=JOB_ID, shell_complete=complete_jobs())
 @click.option("-f", "--follow", "following", is_flag=True, help="Follow the log until the job finishes.")
-@click.option("--attempt", type=click.IntRange(1), metavar="N", help="Print the log of this attempt only (default: all).")
+@click.option("--attempt", type=WholeNumber(1), metavar="N", help="Print the log of this attempt only (default: all).")
 @click.pass_obj
 def logs_command(front: CliContext, job_id: int, following: bool, attempt: int | None) -> None:
     """Print a job's log: the output of its command, or what its code logged.
 
     The newest 8 MB of each attempt are kept.
     """
-    with front.open(must_exist=True) as queue:
+    with front.read() as queue:
         if following:
             if queue.get(job_id).state not in FINAL:
                 warn_if_no_worker(queue, f"Job {job_id}")
             follow(front, queue, job_id, attempt=attempt)
         else:
-            Printer(front.json).print(queue.logs(job_id, attempt=attempt, limit=_ALL))
+            printer = Printer(front.json)
+            lines = queue.logs(job_id, attempt=attempt, limit=_ALL)
+            printer.print(lines)
+            printer.end()
+            if _may_have_lost_lines(lines):
+                print_error("Only the newest 8 MB of a log are kept; this one may have been longer.")
+
+
+def _may_have_lost_lines(lines: Sequence[LogLine]) -> bool:
+    """Return whether the log of an attempt is so long that its oldest lines may have been dropped."""
+    sizes: Counter[int] = Counter()
+    for line in lines:
+        sizes[line.attempt] += len(line.text.encode(errors="replace"))
+    return any(size > _NEARLY_FULL for size in sizes.values())
 
 
 class Printer:
     """Print log lines; on a terminal, with a heading before each further attempt."""
 
-    def __init__(self, json: bool) -> None:
+    def __init__(self, json: bool, *, apart: bool = False) -> None:
+        """Create a printer.
+
+        Args:
+            json: whether to print one JSON document per line.
+            apart: whether to print only the standard output of commands on standard output, and all else on standard error.
+        """
         self._json = json
+        self._apart = apart
         self._attempt: int | None = None
+        self._open: dict[bool, str] = {}
+        """The level of an unfinished line, by whether it was printed on standard error."""
         self.newest = 0
 
     def print(self, lines: Iterable[LogLine]) -> None:
@@ -67,28 +94,58 @@ class Printer:
                 continue
             if line.attempt != self._attempt:
                 if on_terminal() and (self._attempt is not None or line.attempt > 1):
-                    click.echo(dim(f"── attempt {line.attempt} ──"))
+                    self.end()
+                    click.echo(dim(f"── attempt {line.attempt} ──"), err=self._apart)
                 self._attempt = line.attempt
-            click.echo(_format(line))
+            self._print(line)
+
+    def _print(self, line: LogLine) -> None:
+        err = self._apart and line.level != "out"
+        before = self._open.pop(err, None)
+        if before not in (None, line.level):
+            click.echo(err=err)
+        click.echo(_format(line, continued=before == line.level), nl=not line.unfinished, err=err)
+        if line.unfinished:
+            self._open[err] = line.level
+
+    def end(self) -> None:
+        """End an unfinished line on a terminal, where the next output would continue it."""
+        for err in self._open:
+            if (sys.stderr if err else sys.stdout).isatty():
+                click.echo(err=err)
+        self._open.clear()
 
 
-def _format(line: LogLine) -> str:
+def _format(line: LogLine, *, continued: bool) -> str:
     text = safe(line.text, multiline=True)
-    if line.level not in ("out", "err"):
+    if line.level not in ("out", "err") and not continued:
         clock = time.strftime("%H:%M:%S", time.localtime(line.at))
         text = f"{clock} {safe(line.level):<8} {text}"
     color = _COLORS.get(line.level)
     return click.style(text, fg=color) if color else text
 
 
-def follow(front: CliContext, queue: Queue, job_id: int, *, attempt: int | None = None, quiet: bool = False) -> None:
+def follow(
+    front: CliContext, queue: Queue, job_id: int, *, attempt: int | None = None, quiet: bool = False, apart: bool = False
+) -> None:
     """Print the log as it grows, until the job is final."""
-    printer = Printer(front.json)
+    printer = Printer(front.json, apart=apart)
+    complete = True
     while True:
         # Check the state first: a final job has stored its whole log.
         done = queue.get(job_id).state in FINAL
+        lines: Sequence[LogLine] = ()
         if not quiet:
-            printer.print(queue.logs(job_id, attempt=attempt, after=printer.newest, limit=_ALL))
+            # With the line printed last: if it is missing, newer ones may have been dropped with it.
+            lines = queue.logs(job_id, attempt=attempt, after=max(0, printer.newest - 1), limit=_ALL)
+            if printer.newest and lines:
+                complete = complete and lines[0].id == printer.newest
+                lines = lines[lines[0].id == printer.newest :]
+            printer.print(lines)
         if done:
-            return
-        time.sleep(_EVERY)
+            break
+        if not lines:
+            time.sleep(_EVERY)
+    printer.end()
+    if not complete:
+        print_error("Only the newest 8 MB of a log are kept: output that came before was not printed.")

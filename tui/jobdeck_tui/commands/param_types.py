@@ -39,5 +39,38 @@ class MomentType(click.ParamType):  # type: ignore[type-arg,unused-ignore]
             self.fail(str(problem), param, ctx)
 
 
+class WholeNumber(click.IntRange):
+    """Accept a whole number within bounds."""
+
+    name = "whole number"
+    what = ""
+    """What the number is, for the message."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        value = value.strip() if isinstance(value, str) else value
+        low, high = self.min, self.max
+        bounds = f" from {low} to {high}" if high is not None else "" if low is None else f", {low} or more"
+        try:
+            number = int(value)
+        except ValueError:
+            number = None
+        if number is None or (low is not None and number < low) or (high is not None and number > high):
+            self.fail(f"{value!r} is not {self.what or f'a whole number{bounds}'}", param, ctx)
+        return number
+
+
+class IdType(WholeNumber):
+    """Accept the id of a job, a batch or a journal entry."""
+
+    name = "id"
+
+    def __init__(self, what: str) -> None:
+        super().__init__(1, 2**63 - 1)
+        self.what = what
+
+
+JOB_ID = IdType("the id of a job, a whole number such as 42; `jobdeck list` lists the jobs")
+BATCH_ID = IdType("the id of a batch, a whole number such as 7")
+ENTRY_ID = IdType("the number of a journal entry such as 12; `jobdeck journal` lists them")
 DURATION = DurationType()
 MOMENT = MomentType()

@@ -11,7 +11,7 @@ from jobdeck import FINAL, State
 
 from .common import CliContext, Subcommand, print_error
 from .output import count_of, print_json
-from .param_types import DURATION
+from .param_types import DURATION, WholeNumber
 from .progress import ProgressMeter
 
 _STATES = [str(state) for state in State if state in FINAL]
@@ -29,7 +29,7 @@ Examples:
 """,
 )
 @click.option("--older-than", type=DURATION, metavar="AGE", help="Delete jobs that finished longer ago than this: 1h, 7d.")
-@click.option("--keep", type=click.IntRange(1), metavar="N", help="Keep at most the newest N jobs of each state.")
+@click.option("--keep", type=WholeNumber(1), metavar="N", help="Keep at most the newest N jobs of each state.")
 @click.option(
     "--state",
     "states",
@@ -51,7 +51,7 @@ def prune_command(
     Jobs that others still wait for are kept. The file does not shrink; its free pages are reused.
     """
     chosen = [State(state) for state in dict.fromkeys(states)] or [State(state) for state in _STATES]
-    with front.open(must_exist=True, changes=not dry_run) as queue:
+    with front.read() if dry_run else front.open(must_exist=True, changes=True) as queue:
         if not dry_run and not yes and (older_than is not None or keep is not None) and sys.stdin.isatty():
             total = sum(queue.maintenance.prune(older_than=older_than, keep=keep, states=chosen, dry_run=True).values())
             if total and not click.confirm(f"Delete {count_of(total)} with their attempts and logs?", err=True):

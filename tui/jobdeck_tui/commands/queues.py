@@ -38,7 +38,7 @@ def queues_command(front: CliContext) -> None:
 
     The forecast is based on the pace of the last minutes. DONE is the completion rate of the last five minutes.
     """
-    with front.open(must_exist=True) as queue:
+    with front.read() as queue:
         found = queue.queue_stats()
     if front.json:
         for each in found:

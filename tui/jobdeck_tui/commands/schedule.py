@@ -8,9 +8,10 @@ from importlib import import_module
 import click
 
 from ..text.sanitize import safe
-from .common import CliContext, Subcommand, common_options, print_error
+from .common import CliContext, Subcommand, SuggestingGroup, common_options, print_error
 from .completers import complete_schedules, complete_zones
 from .output import print_json
+from .param_types import WholeNumber
 
 #: Subcommand → (module, one line for `jobdeck schedule --help`).
 SUBCOMMANDS = {
@@ -25,7 +26,7 @@ SUBCOMMANDS = {
 }
 
 
-class LazyGroup(click.Group):
+class LazyGroup(SuggestingGroup):
     """Import a subcommand only when it is used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -184,7 +185,7 @@ Examples:
     shell_complete=complete_zones,
     help="Time zone, such as Europe/Berlin, or local (default UTC).",
 )
-@click.option("-n", type=click.IntRange(1, 10_000), default=5, show_default=True, metavar="N", help="Number of ticks.")
+@click.option("-n", type=WholeNumber(1, 10_000), default=5, show_default=True, metavar="N", help="Number of ticks.")
 @click.pass_obj
 def preview_command(front: CliContext, cron: str, timezone: str, n: int) -> None:
     """Explain a cron expression in words and list its next ticks. Needs no queue."""

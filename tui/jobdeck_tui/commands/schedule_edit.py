@@ -7,10 +7,10 @@ from typing import Any, TypeVar
 
 import click
 
-from jobdeck import explain_cron
+from jobdeck import explain_cron, handler_kind
 
 from .common import CliContext, Subcommand, absolute_folder
-from .completers import complete_kinds, complete_queues, complete_schedules, complete_zones
+from .completers import complete_kinds, complete_pairs, complete_queues, complete_schedules, complete_zones
 from .enqueue import read_arguments
 from .job_options import given_options
 from .param_types import DURATION
@@ -25,6 +25,7 @@ def _job_choice(function: F) -> F:
         (
             click.option("--args", "args_json", metavar="JSON", help="Arguments as a JSON object; KEY=VALUE overrides it."),
             click.option("--shell", "command", metavar="COMMAND", help="Run this command with sh, instead of a kind."),
+            click.option("--name", "command_name", metavar="NAME", help="Name of the command (default: its program's)."),
             click.option(
                 "--timezone",
                 "--tz",
@@ -76,7 +77,7 @@ If a clock change skips a fixed time, the job is enqueued right after it; if it 
 @click.argument("name")
 @click.argument("cron")
 @click.argument("kind", required=False, shell_complete=complete_kinds)
-@click.argument("pairs", nargs=-1, metavar="[KEY=VALUE]...")
+@click.argument("pairs", nargs=-1, metavar="[KEY=VALUE]...", shell_complete=complete_pairs)
 @_job_choice
 @click.option("--replace", is_flag=True, help="Replace the schedule with this name, if it exists.")
 @click.pass_obj
@@ -89,6 +90,7 @@ def add_command(
     pairs: Sequence[str],
     args_json: str | None,
     command: str | None,
+    command_name: str | None,
     **options: Any,
 ) -> None:
     """Add a schedule that enqueues a job of a kind, or a shell command, at every tick of CRON.
@@ -107,7 +109,7 @@ def add_command(
         else:
             assert kind is not None
             args = read_arguments(kind, pairs, args_json)
-        print_schedule(front, queue.schedules.add(name, cron, kind, args, **given_options(options)))
+        print_schedule(front, queue.schedules.add(name, cron, _named(kind, command_name), args, **given_options(options)))
 
 
 @click.command(
@@ -122,7 +124,7 @@ Examples:
 """,
 )
 @click.argument("name", shell_complete=complete_schedules)
-@click.argument("pairs", nargs=-1, metavar="[KEY=VALUE]...")
+@click.argument("pairs", nargs=-1, metavar="[KEY=VALUE]...", shell_complete=complete_pairs)
 @click.option("--cron", metavar="CRON", help="Set a new cron expression; see `jobdeck schedule add --help`.")
 @click.option(
     "--kind", metavar="KIND", shell_complete=complete_kinds, help="Set another kind; the arguments stay unless given."
@@ -137,6 +139,7 @@ def edit_command(
     kind: str | None,
     args_json: str | None,
     command: str | None,
+    command_name: str | None,
     **options: Any,
 ) -> None:
     """Change a schedule. Omitted options are unchanged.
@@ -144,7 +147,7 @@ def edit_command(
     A new cron expression applies from now on. KEY=VALUE changes one argument; --args replaces all of them.
     """
     changes = given_options(options)
-    if not (changes or pairs or kind or args_json is not None or command is not None):
+    if not (changes or pairs or kind or args_json is not None or command is not None or command_name is not None):
         raise click.UsageError("specify what to change, such as --cron '30 4 * * *' or KEY=VALUE")
     with front.open(must_exist=True, changes=True) as queue:
         before = queue.schedules.get(name)
@@ -153,12 +156,21 @@ def edit_command(
             _no_arguments(pairs, args_json)
             if kind is not None:
                 raise click.UsageError("--shell and --kind are mutually exclusive")
-            changes |= {"kind": "shell", "args": _shell(command, old if before.kind == "shell" else {})}
+            changes |= {"kind": "shell", "args": _shell(command, old if handler_kind(before.kind) == "shell" else {})}
         elif kind is not None or pairs or args_json is not None:
             front.load_kinds()
             new = read_arguments(kind or before.kind, pairs, args_json)
             changes |= {"kind": kind or before.kind, "args": new if args_json is not None else old | new}
+        if command_name is not None:
+            changes |= {"kind": _named(changes.get("kind", before.kind), command_name)}
         print_schedule(front, queue.schedules.edit(name, **changes))
+
+
+def _named(kind: str, name: str | None) -> str:
+    """Return the kind of a command with this name."""
+    if name is not None and handler_kind(kind) != "shell":
+        raise click.UsageError("--name requires a command: --shell, or kind shell")
+    return kind if name is None else f"shell:{name}"
 
 
 def _no_arguments(pairs: Sequence[str], args_json: str | None) -> None:

@@ -38,7 +38,7 @@ def list_command(front: CliContext, names: tuple[str, ...]) -> None:
 
     STATE is on, paused, or error if the last tick could not enqueue its job; the errors follow the table.
     """
-    with front.open(must_exist=True) as queue:
+    with front.read() as queue:
         schedules = [queue.schedules.get(name) for name in names] if names else queue.schedules.list()
     if front.json:
         for schedule in schedules:

@@ -13,7 +13,7 @@ import click
 
 from ..terminal.last_resort import exit_now
 from .common import CliContext, CommandError, Subcommand
-from .param_types import DURATION
+from .param_types import DURATION, WholeNumber
 from .shutdown import StopSignals, start_service, stop_service, wait_for_signal
 from .token import open_tokens
 from .worker import log_to_stderr
@@ -39,7 +39,7 @@ Examples:
 )
 @click.option("--host", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="Address to listen on.")
 @click.option(
-    "--port", type=click.IntRange(0, 65535), default=8765, show_default=True, metavar="N", help="Port; 0 picks a free one."
+    "--port", type=WholeNumber(0, 65535), default=8765, show_default=True, metavar="N", help="Port; 0 picks a free one."
 )
 @click.option("--uds", metavar="PATH", help="Listen on a Unix socket instead, which only you can use.")
 @click.option(
@@ -47,7 +47,7 @@ Examples:
 )
 @click.option("--tokens", "token_file", metavar="FILE", help="File with the tokens (default: in your data folder).")
 @click.option(
-    "--threads", type=click.IntRange(0, 1000), default=0, show_default=True, metavar="N", help="Also run jobs, on N threads."
+    "--threads", type=WholeNumber(0, 1000), default=0, show_default=True, metavar="N", help="Also run jobs, on N threads."
 )
 @click.option("--readonly", is_flag=True, help="Refuse all changes.")
 @click.option(

@@ -8,17 +8,20 @@ from collections.abc import Sequence
 
 import click
 
-from jobdeck import Attempt, Dependencies, Job, Queue, State
+from jobdeck import Attempt, Dependencies, Job, Queue, State, handler_kind
 
-from ..text.format import COLORS, age, duration, schedule_name
+from ..text.arguments import carried_text
+from ..text.format import COLORS, age, describe_reason, duration, newest_error, schedule_name
 from ..text.kind_history import RANGE_NAMES, KindHistory, describe_run, describe_total, own_run, read_history
 from ..text.priority import aged_priority
+from ..text.progress import describe_progress
 from ..text.sanitize import safe
 from .common import CliContext, Subcommand
 from .completers import complete_jobs
 from .json_documents import args_of, details_document, full_document, log_document
 from .list_jobs import format_command
 from .output import MISSING, colored, dim, print_fields, print_json, state_text
+from .param_types import JOB_ID
 from .stats import history_document
 
 _ALL = 2**31
@@ -37,33 +40,39 @@ Examples:
   jobdeck show 42 --json | jq .attempts
 """,
 )
-@click.argument("job_id", metavar="ID", type=click.IntRange(1, 2**63 - 1), shell_complete=complete_jobs())
+@click.argument("job_id", metavar="ID", type=JOB_ID, shell_complete=complete_jobs())
+@click.option("--secrets", is_flag=True, help="Show the secrets in the environment of a command instead of ***.")
 @click.pass_obj
-def show_command(front: CliContext, job_id: int) -> None:
+def show_command(front: CliContext, job_id: int, secrets: bool) -> None:
     """Show a job: its fields, result, dependencies, and attempts with their errors.
 
     Also shows the actions of people on it, and how its run time compares with other jobs of its kind. --json adds
     why it is not running, its batch, and its whole log.
     """
-    with front.open(must_exist=True) as queue:
+    with front.read() as queue:
         job = queue.get(job_id)
         if front.json:
             log = [log_document(line) for line in queue.logs(job_id, limit=_ALL)]
             history = history_document(read_history(queue, job, _SLOTS), queue.attempts(job_id), queue.clock.now())
-            print_json(full_document(queue, job) | details_document(queue, job) | {"kind_history": history, "log": log})
+            print_json(
+                full_document(queue, job, secrets=secrets)
+                | details_document(queue, job)
+                | {"kind_history": history, "log": log}
+            )
             return
-        _print_job(queue, job)
+        _print_job(queue, job, secrets=secrets)
 
 
-def _print_job(queue: Queue, job: Job) -> None:
+def _print_job(queue: Queue, job: Job, *, secrets: bool) -> None:
     now = queue.clock.now()
-    reason = f" ({job.reason})" if job.reason else ""
-    state = colored(state_text(job.state, cancelling=job.cancelling) + reason, job.state)
+    dependencies = queue.dependencies(job.id)
+    reason = describe_reason(job, dependencies.parents)
+    state = colored(state_text(job.state, cancelling=job.cancelling) + (f" ({reason})" if reason else ""), job.state)
     click.echo(f"Job {job.id}  {state}  {safe(job.kind)}")
     click.echo()
     attempts = queue.attempts(job.id)
     history = read_history(queue, job, 1)
-    fields = _fields(job, now, aged_priority(job, now, queue.settings.ageing), queue.dependencies(job.id))
+    fields = _fields(job, now, aged_priority(job, now, queue.settings.ageing), dependencies, secrets=secrets)
     print_fields([*fields, *_history(history, attempts, now)])
     for entry in queue.journal.of_job(job.id):
         undone = dim(f"  undone by {safe(entry.undone_by or '')}") if entry.undone else ""
@@ -74,7 +83,7 @@ def _print_job(queue: Queue, job: Job) -> None:
         _print_attempt(attempt, now)
 
 
-def _fields(job: Job, now: float, aged: int | None, dependencies: Dependencies) -> list[tuple[str, str]]:
+def _fields(job: Job, now: float, aged: int | None, dependencies: Dependencies, *, secrets: bool) -> list[tuple[str, str]]:
     fields = [
         ("queue", safe(job.queue)),
         ("priority", str(job.priority) if aged is None else f"{job.priority}, effectively {aged} now"),
@@ -97,10 +106,10 @@ def _fields(job: Job, now: float, aged: int | None, dependencies: Dependencies) 
         ("took", _took(job, now)),
         ("worker", safe(job.worker or "")),
         ("lease until", format_time(job.lease_until, now)),
-        ("progress", "" if job.progress is None else f"{job.progress:.0%}"),
-        *_arguments(job),
+        ("progress", describe_progress(job, now)),
+        *_arguments(job, secrets=secrets),
         ("result", "" if job.result is None else format_json(job.result)),
-        ("error", safe(job.error or "", multiline=True)),
+        ("error" if newest_error(job) else "earlier error", safe(job.error or "", multiline=True)),
     ]
     return [(name, value) for name, value in fields if value]
 
@@ -130,15 +139,16 @@ def _children(dependencies: Dependencies) -> str:
     return "\n".join([*lines, dim(f"and {more:,} more")] if more else lines)
 
 
-def _arguments(job: Job) -> list[tuple[str, str]]:
-    args = args_of(job)
+def _arguments(job: Job, *, secrets: bool) -> list[tuple[str, str]]:
+    args = args_of(job, secrets=secrets)
     command = args.get("command") if isinstance(args, dict) else None
-    if job.kind != "shell" or not isinstance(command, list) or not all(isinstance(part, str) for part in command):
+    if handler_kind(job.kind) != "shell" or not isinstance(command, list) or not all(isinstance(part, str) for part in command):
         return [("arguments", format_json(args))]
     return [
         ("command", safe(format_command(command, shell=bool(args.get("shell"))), multiline=True)),
         ("directory", safe(str(args.get("cwd") or ""))),
         ("environment", safe("\n".join(f"{k}={v}" for k, v in (args.get("env") or {}).items()), multiline=True)),
+        ("carried", carried_text(job.kind, args)),
     ]
 
 

@@ -9,6 +9,7 @@ from .common import CliContext, Subcommand, print_error
 from .completers import complete_jobs
 from .json_documents import stack_document
 from .output import dim, print_json
+from .param_types import JOB_ID
 
 
 @click.command(
@@ -21,15 +22,15 @@ Examples:
   jobdeck stack 42 --json | jq -r '.calls[-1] | "\\(.file):\\(.line) \\(.code)"'
 """,
 )
-@click.argument("job_id", metavar="ID", type=click.IntRange(1, 2**63 - 1), shell_complete=complete_jobs("running"))
+@click.argument("job_id", metavar="ID", type=JOB_ID, shell_complete=complete_jobs("running"))
 @click.pass_obj
 def stack_command(front: CliContext, job_id: int) -> int:
     """Show the current Python stack of a running job, innermost call last.
 
-    The job must run in a process of yours on this machine; it is not interrupted. A shell job has no Python
-    stack; its process id is shown instead.
+    The job is not interrupted. With SQLite it must run in a process of yours on this machine; with PostgreSQL it
+    may run anywhere. A shell job has no Python stack; its process id is shown instead.
     """
-    with front.open(must_exist=True) as queue:
+    with front.read() as queue:
         stack = queue.stack(job_id)
     if front.json:
         print_json(stack_document(stack))

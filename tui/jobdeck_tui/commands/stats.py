@@ -8,9 +8,10 @@ import click
 
 from jobdeck import Attempt, Latency, Metrics, Overview, QueueInfo, QueueStats, State, TimeSlice, forecast
 
-from ..text.format import COLORS, duration, limits_text, number
+from ..text.format import COLORS, busy_text, duration, limits_text, number
 from ..text.kind_history import KindHistory, compare, own_run
 from ..text.sanitize import safe
+from ..text.worker_slots import busy_jobs
 from .common import CliContext, Subcommand
 from .completers import complete_kinds, complete_queues
 from .json_documents import iso, latency_document, limits_document
@@ -70,7 +71,7 @@ def stats_command(front: CliContext, over: float, by: str | None, queue: str | N
     """
     if not 10 <= over <= 90 * 86400:
         raise click.UsageError("--range must be 10s to 90d")
-    with front.open(must_exist=True) as opened:
+    with front.read() as opened:
         overview = opened.overview(seconds=60, slices=1)
         metrics = opened.history.metrics(seconds=over, slices=_SLOTS, queue=queue, kind=kind, by=by)
         stats = opened.queue_stats() if front.json else ()
@@ -153,8 +154,9 @@ def _queue_document(stats: QueueStats) -> dict[str, object]:
 def _print(overview: Overview, metrics: Metrics, over: float, by: str | None) -> None:
     total = metrics.total
     alive = [worker for worker in overview.workers if worker.alive]
-    busy = sum(worker.running for worker in alive)
+    busy = sum(busy_jobs(worker, overview) for worker in alive)
     threads = sum(worker.threads for worker in alive)
+    how_busy = f"{busy} of {threads} threads busy" if busy <= threads else busy_text(busy, threads)
     completed = f"{total.completed:,} completed, {total.started:,} started in {duration(over)}"
     print_fields(
         [
@@ -163,7 +165,7 @@ def _print(overview: Overview, metrics: Metrics, over: float, by: str | None) ->
             ("run time", _percentiles(total.run)),
             ("wait time", _percentiles(total.wait)),
             ("ready", _depth(metrics)),
-            ("workers", f"{len(alive)} alive, {busy} of {threads} threads busy"),
+            ("workers", f"{len(alive)} alive, {how_busy}"),
         ]
     )
     click.echo()

@@ -13,7 +13,7 @@ from ..text.format import COLORS, duration
 from .common import CliContext, Subcommand, print_error
 from .json_documents import run_document
 from .output import MISSING, columns, on_terminal, print_json
-from .param_types import DURATION
+from .param_types import DURATION, WholeNumber
 from .table import OutputCell, OutputColumn, cell, print_table
 
 _HEADS = (
@@ -43,7 +43,7 @@ Examples:
 )
 @click.option(
     "--limit",
-    type=click.IntRange(1, 100_000),
+    type=WholeNumber(1, 100_000),
     default=1000,
     show_default=True,
     metavar="N",
@@ -55,7 +55,7 @@ def timeline_command(front: CliContext, last: float, limit: int) -> None:
 
     If there are more than --limit, the list is a sample spread over the range, and a note says so.
     """
-    with front.open(must_exist=True) as queue:
+    with front.read() as queue:
         now = queue.clock.now()
         found = queue.history.runs(now - last, limit=limit)
     if front.json:

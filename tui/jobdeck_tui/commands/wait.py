@@ -15,7 +15,7 @@ from .common import CliContext, Subcommand, print_error
 from .completers import complete_jobs
 from .json_documents import elapsed_seconds, full_document
 from .output import colored, print_json, state_text, warn_if_no_worker
-from .param_types import DURATION
+from .param_types import DURATION, JOB_ID
 
 _EVERY = 0.05
 
@@ -35,7 +35,7 @@ Examples:
     metavar="ID...",
     nargs=-1,
     required=True,
-    type=click.IntRange(1, 2**63 - 1),
+    type=JOB_ID,
     shell_complete=complete_jobs("running", "pending"),
 )
 @click.option(
@@ -50,7 +50,7 @@ def wait_command(front: CliContext, ids: Sequence[int], timeout: float | None) -
     end = None if timeout is None else time.monotonic() + timeout
     remaining = [*dict.fromkeys(ids)]
     completed, warned = True, False
-    with front.open(must_exist=True) as queue:
+    with front.read() as queue:
         while True:
             found = {job.id: job for job in queue.get_many(remaining)}
             for job_id in remaining:

@@ -12,6 +12,7 @@ from .common import CliContext, Subcommand
 from .completers import complete_jobs
 from .json_documents import explanation_document
 from .output import columns, dim, print_json, tick
+from .param_types import JOB_ID
 
 _WAITING = ("pending", "scheduled", "retrying", "waiting", "running")
 
@@ -25,7 +26,7 @@ Examples:
   jobdeck why 42 --json | jq '.checks[] | select(.met | not)'
 """,
 )
-@click.argument("job_id", metavar="ID", type=click.IntRange(1, 2**63 - 1), shell_complete=complete_jobs(*_WAITING))
+@click.argument("job_id", metavar="ID", type=JOB_ID, shell_complete=complete_jobs(*_WAITING))
 @click.pass_obj
 def why_command(front: CliContext, job_id: int) -> None:
     """Explain why a job is not running and when it may start.
@@ -34,7 +35,7 @@ def why_command(front: CliContext, job_id: int) -> None:
     of its queue and kind, the workers that serve it, and the jobs ahead of it. Marks each unmet condition and
     suggests what to do.
     """
-    with front.open(must_exist=True) as queue:
+    with front.read() as queue:
         if front.app is not None or queue.settings.app:
             front.load_kinds()  # a kind may have a limit
         explanation = queue.explain(job_id)

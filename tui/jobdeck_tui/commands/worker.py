@@ -20,7 +20,7 @@ from .common import CliContext, Subcommand
 from .completers import complete_queues
 from .json_documents import iso
 from .output import count_of
-from .param_types import DURATION
+from .param_types import DURATION, WholeNumber
 from .shutdown import StopSignals, start_service, stop_service, wait_for_signal
 
 logger = logging.getLogger("jobdeck.worker")
@@ -40,11 +40,11 @@ Examples:
 """,
 )
 @click.option(
-    "--threads", type=click.IntRange(1, 1000), metavar="N", help="Number of worker threads (default 4).  [env: JOBDECK_THREADS]"
+    "--threads", type=WholeNumber(1, 1000), metavar="N", help="Number of worker threads (default 4).  [env: JOBDECK_THREADS]"
 )
 @click.option(
     "--processes",
-    type=click.IntRange(0, 256),
+    type=WholeNumber(0, 256),
     metavar="N",
     help="Run handlers in N child processes, to use several cores (default 0: none).  [env: JOBDECK_PROCESSES]",
 )
@@ -141,25 +141,42 @@ def _own_stderr() -> TextIO | None:
 
 
 class TextFormatter(logging.Formatter):
-    """Format a record as `2026-01-31 12:03:04 INFO jobdeck.worker: …`, escaped: handlers may log any text."""
+    """Format a record as `2026-01-31 12:03:04 INFO jobdeck.worker: … job=7 …`, escaped: handlers may log any text."""
+
+    def __init__(self) -> None:
+        from jobdeck import format_fields, record_fields
+
+        super().__init__()
+        self._split, self._format_fields = record_fields, format_fields
 
     def format(self, record: logging.LogRecord) -> str:
         at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(record.created))
-        text = f"{at} {record.levelname:<7} {record.name}: {record.getMessage()}"
+        message, fields = self._split(record)
+        text = f"{at} {record.levelname:<7} {record.name}: {message}"
+        if fields:
+            text += f" {self._format_fields(fields)}"
         if record.exc_info:
             text += "\n" + self.formatException(record.exc_info)
         return safe(text, multiline=True)
 
 
 class JsonFormatter(logging.Formatter):
-    """Format a record as one JSON document."""
+    """Format a record as one JSON document; the fields of the job that it is about are keys of their own."""
+
+    def __init__(self) -> None:
+        from jobdeck import record_fields
+
+        super().__init__()
+        self._split = record_fields
 
     def format(self, record: logging.LogRecord) -> str:
+        message, fields = self._split(record)
         document = {
             "at": iso(record.created),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": message,
+            **fields,
         }
         if record.exc_info:
             document["error"] = self.formatException(record.exc_info)

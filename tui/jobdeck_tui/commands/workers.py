@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import click
 
-from ..text.format import age
+from ..text.format import age, share_text
 from ..text.sanitize import safe
+from ..text.worker_slots import busy_jobs
 from .common import CliContext, Subcommand
 from .json_documents import running_document, worker_document
 from .output import columns, on_terminal, print_json
@@ -27,7 +28,7 @@ def workers_command(front: CliContext) -> None:
 
     --json adds the jobs that each one runs. `jobdeck list state:running` also lists the jobs of dead workers.
     """
-    with front.open(must_exist=True) as queue:
+    with front.read() as queue:
         overview = queue.overview(seconds=60, slices=1)
     workers, now = overview.workers, overview.at
     if front.json:
@@ -63,7 +64,7 @@ def workers_command(front: CliContext) -> None:
             [
                 cell(state, color),
                 cell(worker.id),
-                cell(f"{worker.running}/{worker.threads}"),
+                cell(share_text(busy_jobs(worker, overview), worker.threads)),
                 cell(worker.processes or "-"),
                 cell(", ".join(worker.queues) or "all"),
                 cell(age(now - worker.started_at)),

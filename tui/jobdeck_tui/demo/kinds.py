@@ -157,7 +157,7 @@ def transcode(
     for step in range(steps):
         _encode(step / steps, dies_at, preset)
         context().sleep(seconds / steps)
-        context().progress((step + 1) / steps)
+        context().progress((step + 1) / steps, f"frame {frames * (step + 1) // steps:,} of {frames:,}")
         if step % 4 == 3:
             context().log.debug("frame %d, %.1f fps", frames * (step + 1) // steps, 250 * luck.uniform(0.9, 1.1))
     return {"frames": frames, "file": source.rpartition(".")[0] + f".{preset}.mp4"}
@@ -199,7 +199,7 @@ def daily_report(
         if step % 4 == 0 and sections:
             now.log.info("section %s", sections[step // 4])
         _query_ledger(luck)
-        now.progress((step + 1) / steps)
+        now.progress((step + 1) / steps, f"section {sections[step // 4]}" if sections else None)
     return {"day": day.isoformat(), "rows": luck.randint(4_000, 90_000), "to": recipient}
 
 

@@ -6,6 +6,7 @@ The event loop never waits for the database: screens pass the feed a view or an 
 from __future__ import annotations
 
 import logging
+import os
 import queue as queues
 import threading
 import time
@@ -19,6 +20,7 @@ from jobdeck import (
     JobNotFound,
     Kind,
     Operation,
+    OperationResult,
     Overview,
     Queue,
     StoreBusy,
@@ -26,6 +28,7 @@ from jobdeck import (
     StoreMissing,
     StoreReplaced,
     StoreUnreachable,
+    carried_environment,
     known_problem,
 )
 
@@ -33,7 +36,17 @@ from ..text.enqueue_result import classify
 from ..text.sanitize import safe
 from .bulk_actions import BulkActionRunner, busy_text
 from .connection_status import shorten_error
-from .job_actions import CANCEL, DELETE, RETRY, STEP, ActionPreview, ActionResult, JobAction, Selection, undo_text
+from .job_actions import (
+    DELETE,
+    RETRY,
+    STEP,
+    ActionPreview,
+    ActionResult,
+    JobAction,
+    Selection,
+    apply_reversibly,
+    undo_text,
+)
 from .messages import (
     ActionFinished,
     DashboardSnapshot,
@@ -95,6 +108,7 @@ class Feed:
         self._overview_of: tuple[float, int] | None = None
         self._poll_requested = True
         self._last_error: str | None = None
+        self._notice: str | None = None
         self._is_new = False
         """Whether another database has replaced the previous one and has not been read yet."""
         self.drained_cleanly = True
@@ -190,10 +204,6 @@ class Feed:
         """Return the kinds that can be enqueued. Does not read the database."""
         return self.queue.kinds()
 
-    def cancel(self, ids: Sequence[int]) -> None:
-        """Cancel the jobs."""
-        self.run_action(CANCEL, ids)
-
     def retry(self, ids: Sequence[int]) -> None:
         """Retry the jobs."""
         self.run_action(RETRY, ids)
@@ -206,8 +216,17 @@ class Feed:
         """Delete the jobs."""
         self.run_action(DELETE, ids)
 
-    def run_action(self, action: JobAction, ids: Sequence[int]) -> None:
-        """Apply an action to the jobs: to a few directly; to many in steps, with progress messages, as one journal entry."""
+    def run_action(
+        self, action: JobAction, ids: Sequence[int], ask: Callable[[ActionPreview | None], None] | None = None
+    ) -> None:
+        """Apply an action to the jobs: to a few directly; to many in steps, with progress messages, as one journal entry.
+
+        Args:
+            action: the action.
+            ids: the jobs.
+            ask: called on the event loop, for a few jobs: with the preview, if it could not be undone for some of them, and
+                none were changed; with `None`, if they were. If it is `None`, no question is asked.
+        """
         if len(ids) > STEP:
             self._bulk_runner.run_action(action, ids)
             return
@@ -216,7 +235,16 @@ class Feed:
         def task() -> None:
             outcome = ActionResult(action)
             try:
-                outcome.add(self.queue, action.apply(self.queue, wanted))
+                if ask is None:
+                    changes: OperationResult | ActionPreview | str = action.apply(self.queue, wanted)
+                else:
+                    changes = apply_reversibly(self.queue, action, wanted)
+                    self._post(Reply(ask, changes if isinstance(changes, ActionPreview) else None))
+                if isinstance(changes, str):
+                    self._report(changes)
+                if not isinstance(changes, OperationResult):
+                    return
+                outcome.add(self.queue, changes)
             except StoreBusy as error:  # shown long after the key was pressed: name the jobs
                 what = f"job {wanted[0]}" if len(wanted) == 1 else f"{len(wanted):,} jobs"
                 self._report(f"Could not {action.verb.lower()} {what}: {error}", failed=True)
@@ -324,7 +352,8 @@ class Feed:
         """Enqueue a job; `answer` gets `None`, or why it could not be enqueued."""
 
         def task() -> None:
-            drafts = [self.queue.new_job(kind, args, **options)]
+            carried = {"base_env": carried_environment(os.environ)} if kind == "shell" and "base_env" not in args else {}
+            drafts = [self.queue.new_job(kind, {**args, **carried}, **options)]
             with self.queue.transaction():
                 newest = self.queue.list(limit=1)
                 (arrival,) = classify(newest, self.queue.enqueue_many(drafts), drafts)
@@ -475,6 +504,10 @@ class Feed:
             self._page = self._pages.read()
         pool = LocalWorker(self._threads, self._worker.id if self._worker else None, error=self.worker_error)
         self._post(Snapshot(DashboardSnapshot(self._overview, self._page, pool)))
+        if (notice := self.queue.notice) != self._notice:
+            self._notice = notice
+            if notice is not None:
+                self._post(ActionFinished(notice, failed=True))
         if self._polled_query is not None and time.monotonic() >= self._read_at:
             start = time.monotonic()
             self._post(QueryResult(self._polled_query, self._polled_query.read(self.queue)))

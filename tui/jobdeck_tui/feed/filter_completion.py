@@ -8,8 +8,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from jobdeck import FIELDS, Job, Queue, Reason, State
+from jobdeck import FIELDS, Job, Queue, Reason, State, filter_characters, fold_case, name_in_kind, quote_filter_value
 
+from ..text.arguments import editable_arguments
 from ..text.sanitize import safe
 
 SAMPLED = 300
@@ -87,6 +88,8 @@ def vocabulary_of(jobs: Iterable[Job]) -> Vocabulary:
     found: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for job in jobs:
         found["kind"][job.kind] += 1
+        if (name := name_in_kind(job.kind)) is not None:
+            found["name"][name] += 1
         found["queue"][job.queue] += 1
         found["priority"][str(job.priority)] += 1
         for tag in job.tags:
@@ -97,17 +100,18 @@ def vocabulary_of(jobs: Iterable[Job]) -> Vocabulary:
         if job.error:
             found["error"][job.error.partition(":")[0]] += 1
         if len(job.args_json) <= _LARGE:
-            for path, text in _arguments(job.args_json):
+            for path, text in _arguments(job.kind, job.args_json):
                 found[path][text] += 1
     return Vocabulary({name: tuple(text for text, _ in counted.most_common(_EACH)) for name, counted in found.items()})
 
 
-def _arguments(text: str) -> Iterator[tuple[str, str]]:
+def _arguments(kind: str, text: str) -> Iterator[tuple[str, str]]:
     try:
         args = json.loads(text)
     except (ValueError, RecursionError):
         return
-    yield from _leaves("args", args, _DEEP)
+    shown = editable_arguments(kind, args) if isinstance(args, dict) else args  # suggest no secrets
+    yield from _leaves("args", shown, _DEEP)
 
 
 def _leaves(path: str, value: object, deep: int) -> Iterator[tuple[str, str]]:
@@ -120,8 +124,8 @@ def _leaves(path: str, value: object, deep: int) -> Iterator[tuple[str, str]]:
         yield path, value if isinstance(value, str) else json.dumps(value)
 
 
-def suggest(text: str, cursor: int, words: Vocabulary) -> Suggestions:
-    """Return the suggestions at the cursor, the most likely first."""
+def suggest(text: str, cursor: int, words: Vocabulary, *, limit: int = SHOWN) -> Suggestions:
+    """Return at most `limit` suggestions at the cursor, the most likely first."""
     begin, inside = _word(text, cursor)
     typed = text[begin:cursor]
     if not typed.strip("-") or (cursor < len(text) and not text[cursor].isspace()):
@@ -131,10 +135,10 @@ def suggest(text: str, cursor: int, words: Vocabulary) -> Suggestions:
         if inside:
             return Suggestions()
         begin += typed.startswith("-")
-        return Suggestions(begin, cursor, tuple(_fields(typed.removeprefix("-"), words))[:SHOWN])
+        return Suggestions(begin, cursor, tuple(_fields(typed.removeprefix("-"), words))[:limit])
     at = _last_alternative(match["value"])
     wanted = match["value"][at:]
-    found = tuple(_values(match["field"], match["op"], wanted.strip('"'), words))[:SHOWN]
+    found = tuple(_values(match["field"], match["op"], _plain(wanted), words))[:limit]
     if [offer.text for offer in found] == [wanted]:
         return Suggestions()
     return Suggestions(begin + match.start("value") + at, cursor, found)
@@ -148,26 +152,19 @@ def fields(words: Vocabulary) -> Suggestions:
 def _word(text: str, cursor: int) -> tuple[int, bool]:
     """Return the start of the word at the cursor, and whether the cursor is inside quotation marks."""
     begin, quoted = 0, False
-    for at, character in enumerate(text[:cursor]):
-        if character == '"':
-            quoted = not quoted
-        elif character.isspace() and not quoted:
-            begin = at + 1
+    for character in filter_characters(text[:cursor]):
+        quoted ^= character.is_mark
+        if character.separates():
+            begin = character.start + 1
     return begin, quoted
 
 
 def _last_alternative(value: str) -> int:
-    at, quoted = 0, False
-    for place, character in enumerate(value):
-        if character == '"':
-            quoted = not quoted
-        elif character == "," and not quoted:
-            at = place + 1
-    return at
+    return max((character.start + 1 for character in filter_characters(value) if character.separates(",")), default=0)
 
 
 def _fields(typed: str, words: Vocabulary) -> Iterator[Suggestion]:
-    wanted = typed.lower()
+    wanted = fold_case(typed)
     if FIELDS.get(wanted, ("",))[0] in _FIRST:
         yield from (Suggestion(f"{wanted}{operator}", _OPERATOR_HINTS[operator]) for operator in _OPERATORS)
         return
@@ -180,12 +177,12 @@ def _fields(typed: str, words: Vocabulary) -> Iterator[Suggestion]:
     if "args.".startswith(wanted) and not paths:
         first.append(Suggestion("args.", "an argument, as in args.user.id:42"))
     values = [
-        Suggestion(f"{name}:{_quoted(value)}", FIELDS[name][1])
-        for name in ("state", "queue", "kind", "tag")
+        Suggestion(f"{name}:{quote_filter_value(value)}", FIELDS[name][1])
+        for name in ("state", "queue", "kind", "name", "tag")
         for value in _known(name, words)
-        if value.lower().startswith(wanted) and _usable(value)
+        if fold_case(value).startswith(wanted) and _usable(value)
     ]
-    inside = [offer for offer in (*known, *paths) if wanted in offer.text.lower() and offer not in first]
+    inside = [offer for offer in (*known, *paths) if wanted in fold_case(offer.text) and offer not in first]
     yield from (*first, *values, *inside)
 
 
@@ -216,16 +213,17 @@ def _values(name: str, operator: str, typed: str, words: Vocabulary) -> Iterator
         known = [value for value in _known(name, words) if _usable(value)]
     else:
         return
-    wanted = typed.lower()
-    first = [value for value in known if value.lower().startswith(wanted)]
-    yield from (Suggestion(_quoted(value)) for value in first)
-    yield from (Suggestion(_quoted(value)) for value in known if wanted in value.lower() and value not in first)
+    wanted = fold_case(typed)
+    first = [value for value in known if fold_case(value).startswith(wanted)]
+    yield from (Suggestion(quote_filter_value(value)) for value in first)
+    yield from (Suggestion(quote_filter_value(value)) for value in known if wanted in fold_case(value) and value not in first)
 
 
 def _usable(value: str) -> bool:
     """Return whether a value can be written in a filter and displayed as a suggestion."""
-    return bool(value) and '"' not in value and value.isprintable() and len(value) <= _LONGEST
+    return bool(value) and value.isprintable() and len(value) <= _LONGEST
 
 
-def _quoted(value: str) -> str:
-    return f'"{value}"' if any(sign.isspace() or sign == "," for sign in value) else value
+def _plain(typed: str) -> str:
+    """Return the text that a half-typed value stands for."""
+    return "".join(character.text for character in filter_characters(typed) if not character.is_mark)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from jobdeck import Job, Operation, OperationResult, Queue, State, Term, UndoResult, allows
 
@@ -122,7 +122,7 @@ class Selection:
     def description(self) -> str:
         """The jobs as text, for the title of a dialog."""
         if not self.everything:
-            return "the marked jobs"
+            return f"job {self.ids[0]}" if len(self.ids) == 1 else "the marked jobs"
         parts = [*[self.filter] * bool(self.filter), *[f"state:{self.tab}"] * (self.tab != "all")]
         return f"all jobs that match {' '.join(parts)}" if parts else "all jobs"
 
@@ -140,6 +140,8 @@ class ActionPreview:
     """The number of jobs in each state that it would leave unchanged."""
     missing: int = 0
     """The number of jobs that no longer exist."""
+    irreversible: int = 0
+    """The number of jobs in `ids` for which it could not be undone, such as running ones that are asked to stop."""
 
 
 def preview_action(queue: Queue, action: JobAction, selection: Selection) -> ActionPreview:
@@ -156,7 +158,8 @@ def preview_action(queue: Queue, action: JobAction, selection: Selection) -> Act
     ids = queue.ids(condition.and_(Term("state", ":", tuple(map(str, states)))), descending=False)
     counts = queue.count_states(condition)
     able = {state: n for state, n in counts.items() if state in states}
-    return ActionPreview(action, ids, able, {state: n for state, n in counts.items() if state not in states})
+    refused = {state: n for state, n in counts.items() if state not in states}
+    return ActionPreview(action, ids, able, refused, irreversible=_running(action, able))
 
 
 def _preview_ids(queue: Queue, action: JobAction, wanted: Sequence[int]) -> ActionPreview:
@@ -169,7 +172,42 @@ def _preview_ids(queue: Queue, action: JobAction, wanted: Sequence[int]) -> Acti
             able[job.state] += 1
         else:
             refused[job.state] += 1
-    return ActionPreview(action, ids, able, refused, len(wanted) - len(ids) - sum(refused.values()))
+    missing = len(wanted) - len(ids) - sum(refused.values())
+    return ActionPreview(action, ids, able, refused, missing, _running(action, able))
+
+
+def _running(action: JobAction, affected: Mapping[State, int]) -> int:
+    """Return the number of running jobs that the action would ask to stop."""
+    return affected.get(State.RUNNING, 0) if action.operation is Operation.CANCEL else 0
+
+
+class _IrreversibleError(Exception):
+    """Rolls the transaction back, so that the user can be asked first."""
+
+
+def apply_reversibly(queue: Queue, action: JobAction, ids: Sequence[int]) -> OperationResult | ActionPreview | str:
+    """Apply the action if all of it can be undone; otherwise change nothing.
+
+    A queued job that a worker claims at this moment counts as a running one: the action itself says what can be undone.
+
+    Returns:
+        The result; or the preview, to be confirmed by the user; or why there is nothing to confirm.
+    """
+    lost = 0
+    try:
+        with queue.transaction():
+            changes = action.apply(queue, ids)
+            lost = len(changes.done) - changes.undoable
+            if lost:
+                raise _IrreversibleError  # noqa: TRY301 - leaves the transaction, too
+            return changes
+    except _IrreversibleError:
+        affected = [job for job in queue.get_many(ids) if allows(action.operation, job.state)]
+    if action.operation is Operation.CANCEL and affected and all(job.cancelling for job in affected):
+        what = f"Job {affected[0].id} has" if len(affected) == 1 else f"These {len(affected):,} jobs have"
+        return f"{what} already been asked to stop"
+    preview = _preview_ids(queue, action, ids)
+    return replace(preview, irreversible=min(lost, len(preview.ids)))
 
 
 def _records(queue: Queue, ids: Sequence[int]) -> Iterable[Job]:

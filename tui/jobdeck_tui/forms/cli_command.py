@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jobdeck import Job, JobdeckError, Kind, Schedule, parse_duration
+from jobdeck import Job, JobdeckError, Kind, Schedule, given_name, handler_kind, mask_arguments_json, mask_value, parse_duration
 
 from ..text.format import span
+from ..text.shell_words import join
 from .options import Option, options_of
 from .values import read_json, takes_text
 
@@ -22,7 +22,7 @@ def new_job_command(kind: Kind, args: Mapping[str, Any], options: Sequence[tuple
     """Return `jobdeck enqueue KIND KEY=VALUE … --queue …`; for a shell command `jobdeck run … -- COMMAND`."""
     flags = flags_of(options)
     run = _run_text(kind.name, args, flags)
-    return run or shlex.join(["jobdeck", "enqueue", kind.name, *pairs_of(kind, args), *flags])
+    return run or join(["jobdeck", "enqueue", kind.name, *pairs_of(kind, args), *flags])
 
 
 def enqueue_command(job: Job) -> str:
@@ -33,7 +33,7 @@ def enqueue_command(job: Job) -> str:
     except JobdeckError:  # the arguments cannot be read: pass their text on unchanged
         args = {}
     run = _run_text(job.kind, args, flags)
-    return run or shlex.join(["jobdeck", "enqueue", job.kind, *flags, "--args", job.args_json])
+    return run or join(["jobdeck", "enqueue", job.kind, *flags, "--args", mask_arguments_json(job.kind, job.args_json)])
 
 
 def add_schedule_command(
@@ -42,17 +42,18 @@ def add_schedule_command(
     """Return `jobdeck schedule add NAME CRON KIND KEY=VALUE … --timezone …`."""
     zone_flags = [] if zone == "UTC" else ["--timezone", zone]
     pairs = pairs_of(kind, args)
-    return shlex.join(["jobdeck", "schedule", "add", name, cron, kind.name, *pairs, *zone_flags, *flags_of(options)])
+    return join(["jobdeck", "schedule", "add", name, cron, kind.name, *pairs, *zone_flags, *flags_of(options)])
 
 
 def schedule_command(schedule: Schedule) -> str:
     """Return the command line that creates the same schedule: `jobdeck schedule add … --args JSON --timezone …`."""
-    words = ["jobdeck", "schedule", "add", schedule.name, schedule.cron, schedule.kind, "--args", schedule.args_json]
+    words = ["jobdeck", "schedule", "add", schedule.name, schedule.cron, schedule.kind]
+    words += ["--args", mask_arguments_json(schedule.kind, schedule.args_json)]
     words += ["--timezone", schedule.timezone, "--queue", schedule.queue, "--priority", str(schedule.priority)]
     words += ["--max-attempts", str(schedule.max_attempts), "--timeout", span(schedule.timeout or 0)]
     for tag in schedule.tags:
         words += ["--tag", tag]
-    return shlex.join(words)
+    return join(words)
 
 
 def edit_schedule_command(
@@ -60,18 +61,16 @@ def edit_schedule_command(
 ) -> str:
     """Return `jobdeck schedule edit NAME` with only the fields that changed."""
     words = ["jobdeck", "schedule", "edit", before.name]
-    if kind.name != before.kind:
+    if kind.name != handler_kind(before.kind):
         words += ["--kind", kind.name]
     args_before = before.args if isinstance(before.args, dict) else {}
-    if kind.name != before.kind or any(name not in args for name in args_before):
+    if kind.name != handler_kind(before.kind) or any(name not in args for name in args_before):
         words += ["--args", json.dumps(args, ensure_ascii=False, default=str)]
     else:
         words += pairs_of(kind, {name: value for name, value in args.items() if args_before.get(name, _MISSING) != value})
     words += ["--cron", cron] * (cron != before.cron) + ["--timezone", zone] * (zone != before.timezone)
     options_before = options_of(before)
-    return shlex.join(
-        [*words, *flags_of([(each, text) for each, text in options if text.strip() != options_before[each.name]])]
-    )
+    return join([*words, *flags_of([(each, text) for each, text in options if text.strip() != options_before[each.name]])])
 
 
 def pairs_of(kind: Kind, args: Mapping[str, Any]) -> list[str]:
@@ -118,16 +117,18 @@ def _flags_of_job(job: Job) -> list[str]:
 def _run_text(kind: str, args: Mapping[str, Any], flags: Sequence[str]) -> str | None:
     """Return `jobdeck run … -- COMMAND`; `None` unless the kind is `shell` and its arguments hold a command."""
     command = args.get("command")
-    if kind != "shell" or not isinstance(command, list) or not all(isinstance(part, str) for part in command):
+    if handler_kind(kind) != "shell" or not isinstance(command, list) or not all(isinstance(part, str) for part in command):
         return None
-    words = ["jobdeck", "run", *flags]
+    name = given_name(kind, args)
+    words = ["jobdeck", "run", *([] if name is None else ["--name", name]), *flags]
     if args.get("cwd"):
         words += ["--cwd", str(args["cwd"])]
     for name, value in (args.get("env") or {}).items():
-        words += ["--env", f"{name}={value}"]
+        # A secret is not shown: `--env NAME` takes the value that the variable has where the command is run.
+        words += ["--env", name if mask_value(name, str(value)) != str(value) else f"{name}={value}"]
     if args.get("shell") is True:
-        return shlex.join([*words, "--shell", "--", " ".join(command)])
-    return shlex.join([*words, "--", *command])
+        return join([*words, "--shell", "--", " ".join(command)])
+    return join([*words, "--", *command])
 
 
 def _format_value(value: Any, text: bool) -> str:

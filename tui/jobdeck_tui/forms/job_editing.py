@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from jobdeck import Job, parse_duration
+from jobdeck import Job, JobdeckError, parse_duration
 
+from ..text.arguments import editable_arguments, edited_arguments
 from ..text.sanitize import safe_json
-from ..text.times import parse_time
+from ..text.times import local_time, parse_time
 
 _OPTIONS = ("queue", "priority", "at", "max_attempts", "tags")
 LARGEST = 256 << 10
@@ -44,10 +44,16 @@ class EditDocument:
 
 def arguments_of(job: Job) -> EditDocument:
     """Return the arguments of a job for editing."""
-    before = _pretty(job.args_json)
+    try:
+        stored = job.args
+    except JobdeckError:
+        stored = None
+    before = _pretty(job.args_json if stored is None else json.dumps(editable_arguments(job.kind, stored)))
 
     def read(text: str) -> Changes:
-        return {} if text == before else {"args": _object(text, "the arguments by name")}
+        if text == before:
+            return {}
+        return {"args": edited_arguments(job.kind, _object(text, "the arguments by name"), stored or {})}
 
     return EditDocument("arguments", before, read)
 
@@ -57,7 +63,7 @@ def options_of(job: Job) -> EditDocument:
     current = {
         "queue": job.queue,
         "priority": job.priority,
-        "at": time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(job.scheduled_at)),
+        "at": local_time(job.scheduled_at),
         "max_attempts": job.max_attempts,
         "tags": list(job.tags),
     }

@@ -35,6 +35,7 @@ JOB_OPTIONS = (
     Option("expires", "never", "fails if not started", "--expires"),
     Option("after", "no other job", "wait for jobs: 41 42", "--after"),
     Option("unique", "none", "unique key of the job", "--unique"),
+    Option("name", "its program", "name of a command", "--name"),
     _ATTEMPTS,
     _TIMEOUT,
     _TAGS,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from jobdeck import JobdeckError, Kind, Queue, Schedule, ScheduleNotFound
+from jobdeck import JobdeckError, Kind, Queue, Schedule, ScheduleNotFound, handler_kind
 
 from ..text.sanitize import safe
 from .validation import Problems, error_to_problem
@@ -84,7 +84,7 @@ class ScheduleDraft:
             found["cron"] = self.cron
         if self.timezone != before.timezone:
             found["timezone"] = self.timezone
-        if kind.name != before.kind:
+        if kind.name != handler_kind(before.kind):
             found |= {"kind": kind.name, "args": self.args}
         elif self.args != before.args and kind.parameters:
             found["args"] = self.args

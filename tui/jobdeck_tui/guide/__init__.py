@@ -10,6 +10,7 @@ from importlib.resources import files
 ORDER = (
     "getting-started",
     "jobs-and-kinds",
+    "commands",
     "retries",
     "filters",
     "schedules",

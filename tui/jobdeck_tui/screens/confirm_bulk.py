@@ -32,8 +32,16 @@ class BulkConfirmScreen(TerminalDialog[ActionPreview]):
     ]
     AUTO_FOCUS = "#no"
 
-    def __init__(self, action: JobAction, selection: Selection) -> None:
+    def __init__(self, action: JobAction, selection: Selection, counted: ActionPreview | None = None) -> None:
+        """Create the dialog.
+
+        Args:
+            action: the action.
+            selection: the jobs.
+            counted: the preview, if it is known; otherwise `show` receives it later.
+        """
         super().__init__()
+        self._counted = counted
         self._deed, self._selection = action, selection
         self.weighed: ActionPreview | None = None
         """The preview; `None` until it has been counted."""
@@ -46,6 +54,11 @@ class BulkConfirmScreen(TerminalDialog[ActionPreview]):
                 yield Button("Cancel  esc", id="no", compact=True)
                 yield Button(f"{self._deed.verb}  y", id="yes", variant=self._variant, compact=True, disabled=True)
 
+    def on_mount(self) -> None:
+        """Show the preview, if it is known."""
+        if self._counted is not None:
+            self._show(self._counted)
+
     @property
     def _variant(self) -> Literal["error", "primary"]:
         return "error" if self._deed.operation in (Operation.CANCEL, Operation.DELETE) else "primary"
@@ -57,8 +70,10 @@ class BulkConfirmScreen(TerminalDialog[ActionPreview]):
 
     def show(self, preview: ActionPreview) -> None:
         """Show the preview."""
-        if not self.is_mounted:
-            return
+        if self.is_mounted:
+            self._show(preview)
+
+    def _show(self, preview: ActionPreview) -> None:
         self.weighed = preview
         self.query_one("#weighed", Static).update(Content("\n").join(_lines(preview)))
         yes = self.query_one("#yes", Button)
@@ -100,7 +115,14 @@ def _lines(preview: ActionPreview) -> Iterable[Content]:
         yield Content.assemble((f"{number(preview.missing):>11}   ", ""), ("deleted since they were marked", "$quiet"))
     if n:
         yield Content("")
-        yield Content.assemble(("z undoes it as one change.", "$quiet"))
+        yield Content.assemble((_undo_text(preview), "$quiet"))
+
+
+def _undo_text(preview: ActionPreview) -> str:
+    rest = len(preview.ids) - preview.irreversible
+    if not preview.irreversible:
+        return "z undoes it as one change."
+    return f"z undoes it for the other {number(rest)}, as one change." if rest else "z cannot undo this."
 
 
 def _sorted(counts: Mapping[State, int]) -> list[tuple[State, int]]:

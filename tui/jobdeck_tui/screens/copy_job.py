@@ -13,7 +13,7 @@ from textual.content import Content
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
-from jobdeck import Attempt
+from jobdeck import Attempt, mask_arguments_json
 
 from ..feed.messages import Detail
 from ..forms.cli_command import enqueue_command
@@ -45,7 +45,7 @@ def parts_of(detail: Detail, attempt: Attempt | None) -> Sequence[Part]:
     return (
         Part("y", "id", str(job.id)),
         Part("Y", "command that enqueues it", enqueue_command(job)),
-        Part("a", "arguments", job.args_json),
+        Part("a", "arguments", mask_arguments_json(job.kind, job.args_json)),
         Part("r", "result", job.result_json),
         Part("e", "error", error or job.error),
         Part("t", "traceback", traceback),

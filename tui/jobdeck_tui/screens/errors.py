@@ -13,12 +13,13 @@ from textual.widget import Widget
 
 from jobdeck import ErrorGroup
 
+from ..app_base import changes_queue
 from ..feed.queries.errors import ErrorsData, ErrorsQuery, GroupKey, Sample, failed_ids, key_of, read_sample
-from ..text.format import age, group_filter, number
+from ..text.format import age, group_filter, number, short_location
 from ..text.sanitize import safe
 from ..widgets.base.text_view import TextView
 from ..widgets.charts.dashboard_charts import IN_ROWS, sparkline
-from ..widgets.details.error_details import sample_lines, short_location
+from ..widgets.details.error_details import sample_lines
 from ..widgets.details.job_details import StyledLine, format_clock_time
 from ..widgets.table.keyed_table import KeyedTable, Row, TableColumn
 from .confirm import ConfirmScreen
@@ -160,7 +161,7 @@ class ErrorsScreen(ViewScreen):
             return
         group = self.sample.group
         view.set_title(f"{safe(group.error_type)} in {safe(group.kind)}")
-        view.show(sample_lines(self.sample, self.seen.at, whole=self._shows_whole))
+        view.show(sample_lines(self.sample, self.seen.at, whole=self._shows_whole, readonly=self.cockpit.readonly))
 
     @property
     def _shows_whole(self) -> bool:
@@ -193,9 +194,10 @@ class ErrorsScreen(ViewScreen):
         if (group := self._selected()) is not None:
             self.cockpit.show_jobs(group_filter(group))
 
+    @changes_queue
     def action_retry(self) -> None:
         """Retry the failed jobs of the group."""
-        if self.cockpit.refuse_readonly() or (group := self._selected()) is None:
+        if (group := self._selected()) is None:
             return
         self.cockpit.feed.query(lambda queue: failed_ids(queue, group), lambda ids: self._retry(group, ids))
 
@@ -213,7 +215,8 @@ class ErrorsScreen(ViewScreen):
             retry_if(True)
             return
         what = f"{number(len(ids))} jobs"
-        place = f" at {safe(short_location(group.place))}" if group.place else ""
+        location = short_location(group.place)
+        place = f"{' at ' if location != group.place else ': '}{safe(location)}" if location else ""
         more = f"All failed jobs of {safe(group.kind)} with {safe(group.error_type)}{place}.\nz undoes it."
         self.app.push_screen(ConfirmScreen(f"Retry {what}?", more, f"Retry {what}"), retry_if)
 

@@ -151,7 +151,11 @@ class FormScreen(TerminalDialog[Draft | None], Generic[Draft]):
             kind: the kind; its defaults are the placeholders.
             values: the options to fill in, by name.
         """
-        fields = [self._option_field(each, kind, values.get(each.name, "")) for each in self.OPTIONS]
+        fields = [
+            self._option_field(each, kind, values.get(each.name, ""))
+            for each in self.OPTIONS
+            if each.name != "name" or kind.name == "shell"
+        ]
         overview = self.cockpit.latest_overview
         names = {each.queue for each in self.kinds.values()} | {each.name for each in (overview.queues if overview else ())}
         for each in fields:

@@ -1,9 +1,10 @@
-"""The help: every key of a screen, generated from the bindings, so that none can be missing or wrong."""
+"""The help: every key of a screen, generated from the bindings, so that none can be missing or wrong, and the legend."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from textwrap import wrap
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 from textual.app import ComposeResult
@@ -15,8 +16,9 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
-from ..app_base import CockpitBase, to_terminal_text
+from ..app_base import CockpitBase, is_refused, to_terminal_text
 from ..keymap import with_user_keys
+from ..text.symbols import legend
 from ..widgets.base.text_input import TextInput
 from ..widgets.chrome.key_hints import KeyHints, format_keys
 from .terminal_screen import TerminalDialog
@@ -25,6 +27,23 @@ _TEXT_WIDTH = 68
 """Width of the keys and their descriptions."""
 
 Group = tuple[str, list[tuple[str, str]]]
+
+_MOST_USED = 10
+"""The number of keys that come first."""
+_FIRST = ("open", "mark", "filter", "retry", "cancel", "priority(1)", "new", "undo", "app.command_palette", "app.request_quit")
+"""The actions of the main screen that come first; other screens start with those of their hints."""
+_TASKS: Mapping[str, str] = MappingProxyType(
+    {
+        "change jobs": "retry cancel priority set_priority duplicate delete new edit edit_options undo redo",
+        "find and sort": "filter filters sort reverse order columns tab freeze search find",
+        "look closer": "why stack",
+        "queues and workers": "pause resize",
+        "copy": "copy_id copy_command copy_part",
+        "go to": "panel open_screen back request_quit help command_palette",
+    }
+)
+"""What keys are for → their actions."""
+_ELSE = "on this screen"
 
 
 class HelpScreen(TerminalDialog[None]):
@@ -54,13 +73,16 @@ class HelpScreen(TerminalDialog[None]):
     def of(cls, screen: Screen[Any]) -> HelpScreen:
         """Create the help of a screen: its own keys and those of its focusable widgets."""
         title = getattr(screen, "HELP_TITLE", "") or screen.__class__.__name__.removesuffix("Screen")
-        groups = [_group("anywhere on this screen", screen)]
+        most = _most_used(screen)
+        groups = [("most used", most), *_by_task(screen, most)]
         seen: set[type] = set()
         for widget in sorted(screen.focus_chain, key=lambda widget: widget is not screen.focused):
             if type(widget) not in seen:
                 seen.add(type(widget))
-                groups.append(_group(_name(widget), widget))
+                name, rows = _group(_name(widget), widget)
+                groups.append((name, [row for row in rows if row not in most]))
         groups.append(_group("anywhere", screen.app))
+        groups.append(("symbols", legend()))
         return cls(title, [group for group in groups if group[1]])
 
     def compose(self) -> ComposeResult:
@@ -149,21 +171,46 @@ def _matches(row: tuple[str, str], words: list[str]) -> bool:
 
 
 def _group(name: str, node: DOMNode) -> Group:
-    rows: dict[str, str] = {}
+    return name, list(dict(_row(node, binding) for binding in _bindings(node) if _text(binding)).items())
+
+
+def _row(node: DOMNode, declared: Binding) -> tuple[str, str]:
+    """Return the keys of a binding, as the user has bound them, and its description."""
     keymap = node.app.keymap if isinstance(node.app, CockpitBase) else {}
-    for declared in _bindings(node):
-        binding = with_user_keys(keymap, declared)
-        text = binding.tooltip or binding.description
-        if text:
-            rows[format_keys(binding, all_of_them=True)] = text[:1].lower() + text[1:]
-    return name, list(rows.items())
+    text = _text(declared)
+    return format_keys(with_user_keys(keymap, declared), all_of_them=True), text[:1].lower() + text[1:]
+
+
+def _text(binding: Binding) -> str:
+    return binding.tooltip or binding.description
+
+
+def _most_used(screen: Screen[Any]) -> list[tuple[str, str]]:
+    """Return the keys that matter first: those of the screen and of its focused widget that are hinted at."""
+    nodes: list[DOMNode] = [*([screen.focused] if screen.focused is not None else []), screen]
+    found = [(node, binding) for node in nodes for binding in _bindings(node) if binding.show and _text(binding)]
+    ranks = {action: rank for rank, action in enumerate(_FIRST)}
+    found.sort(key=lambda each: ranks.get(each[1].action, len(ranks)))
+    return list(dict(_row(node, binding) for node, binding in found).items())[:_MOST_USED]
+
+
+def _by_task(screen: Screen[Any], without: list[tuple[str, str]]) -> list[Group]:
+    """Return the other keys of a screen, grouped by what they are for."""
+    groups: dict[str, dict[str, str]] = {name: {} for name in (*_TASKS, _ELSE)}
+    for binding in _bindings(screen):
+        if not _text(binding) or (row := _row(screen, binding)) in without:
+            continue
+        action = binding.action.partition("(")[0].rpartition(".")[2]
+        task = next((name for name, actions in _TASKS.items() if action in actions.split()), _ELSE)
+        groups[task][row[0]] = row[1]
+    return [(name, list(rows.items())) for name, rows in groups.items()]
 
 
 def _bindings(node: DOMNode) -> Iterable[Binding]:
+    """Yield the bindings of a node that act in this cockpit."""
     for own in type(node).__mro__:
-        if not own.__module__.startswith("jobdeck_tui"):
-            continue
-        yield from _declared(own)
+        if own.__module__.startswith("jobdeck_tui"):
+            yield from (binding for binding in _declared(own) if not is_refused(node, binding.action))
 
 
 def _declared(owner: type) -> Iterable[Binding]:

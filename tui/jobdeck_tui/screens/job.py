@@ -14,7 +14,7 @@ from jobdeck import Attempt, State
 
 from ..feed.messages import Detail
 from ..screen_registry import BY_NAME
-from ..text.format import schedule_name
+from ..text.format import field_filter, schedule_name
 from ..widgets.base.choice_bar import ChoiceBar, NumberedTabs
 from ..widgets.base.text_view import TextView
 from ..widgets.charts.kind_chart import KindChart
@@ -72,7 +72,9 @@ class JobScreen(JobActions):
         """Whether the screen has shown another job before; if so, the open panel stays open."""
 
     def compose(self) -> ComposeResult:
-        yield JobTitle(self.job_id)
+        title = JobTitle(self.job_id)
+        title.readonly = self.cockpit.readonly
+        yield title
         yield NumberedTabs([(str(digit), name) for digit, name in enumerate(PANELS, 1)], self._open, id="job-tabs")
         with Horizontal(id="job-panels"):
             with Vertical(id="job-left"):
@@ -318,7 +320,7 @@ class JobScreen(JobActions):
         elif "schedules" in BY_NAME:
             self.cockpit.action_open_screen("schedules")
         elif self.job is not None:
-            self.cockpit.show_jobs(f'tag:"schedule:{schedule_name(self.job)}"')
+            self.cockpit.show_jobs(field_filter("tag", f"schedule:{schedule_name(self.job)}"))
 
 
 def _first_panel(detail: Detail) -> str:

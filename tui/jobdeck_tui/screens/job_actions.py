@@ -6,12 +6,14 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 
-from jobdeck import Attempt, Job, Operation, WrongState, allows
+from jobdeck import Attempt, Job, Operation, WrongState, allows, handler_kind
 
+from ..app_base import changes_queue
+from ..feed.job_actions import CANCEL, DELETE
 from ..feed.messages import Detail
 from ..forms.job_editing import LARGEST, EditDocument, arguments_of, options_of
 from ..widgets.chrome.key_hints import KeyHints
-from .base import READONLY, CockpitScreen
+from .base import CockpitScreen
 from .copy_job import CopyScreen, Part, parts_of
 from .edit_job import EditScreen
 
@@ -23,7 +25,6 @@ _OPERATIONS = {
     "priority": Operation.REPRIORITIZE,
     "delete": Operation.DELETE,
 }
-_CHANGING = (*_OPERATIONS, "duplicate", "pause", "undo", "redo")
 _ON_LAST_STATE = ("duplicate", "copy_part", "copy_command")
 """Actions that also work on a deleted job, by its last known state."""
 
@@ -36,7 +37,7 @@ class JobActions(CockpitScreen):
         Binding("e", "edit", "edit", tooltip="Edit the arguments while the job is queued; validated as you type"),
         Binding("E", "edit_options", "edit options", show=False, tooltip="Edit the queue, time, attempts and tags"),
         Binding("r", "retry", "retry", tooltip="Retry a finished job; run a scheduled or retrying one now"),
-        Binding("x", "cancel", "cancel", tooltip="Cancel the job; ask a running one to stop"),
+        Binding("x", "cancel", "cancel", tooltip="Cancel the job; asks before it stops a running one"),
         Binding("plus,equals_sign", "priority(1)", "priority", key_display="+ -"),
         Binding("minus", "priority(-1)", "lower the priority", show=False),
         Binding("d", "duplicate", "duplicate", tooltip="Open the form for a new job, filled in from this one"),
@@ -71,8 +72,6 @@ class JobActions(CockpitScreen):
 
     def disabled_reason(self, action: str) -> str | None:
         name = action.partition("(")[0]
-        if name in _CHANGING and self.cockpit.readonly:
-            return READONLY
         deleted = self.detail is not None and self.detail.job is None
         if name in (*_OPERATIONS, "why", "pause") and deleted:
             return f"Job {self.job_id} no longer exists: it was deleted or pruned"
@@ -86,17 +85,18 @@ class JobActions(CockpitScreen):
 
     def update_hints(self) -> None:
         """Dim the hints of unavailable actions."""
-        reasons = tuple(self.disabled_reason(name) for name in (*_CHANGING, *_ON_LAST_STATE, "why", "search"))
+        reasons = tuple(self.disabled_reason(name) for name in (*_OPERATIONS, *_ON_LAST_STATE, "pause", "why", "search"))
         if reasons != self._reasons:
             self._reasons = reasons
             self.query_one(KeyHints).refresh()
 
+    @changes_queue
     def action_edit(self) -> None:
         """Edit the arguments."""
         job = self.job
         if job is None:
             return
-        if job.kind not in {kind.name for kind in self.cockpit.kinds}:
+        if handler_kind(job.kind) not in {kind.name for kind in self.cockpit.kinds}:
             self.cockpit.notify_user(
                 f"Kind {job.kind} is not registered here, so its arguments cannot be edited; name its module with --app",
                 failed=True,
@@ -108,14 +108,13 @@ class JobActions(CockpitScreen):
         else:
             self._edit(job, arguments_of(job))
 
+    @changes_queue
     def action_edit_options(self) -> None:
         """Edit the queue, time, attempts and tags."""
         if self.job is not None:
             self._edit(self.job, options_of(self.job))
 
     def _edit(self, job: Job, drafting: EditDocument) -> None:
-        if self.cockpit.refuse_readonly():
-            return
         if not job.state.is_queued:
             self.cockpit.notify_user(
                 f"Job {job.id} is {job.state}: only queued jobs can be edited; d duplicates it", failed=True
@@ -123,44 +122,46 @@ class JobActions(CockpitScreen):
             return
         self.app.push_screen(EditScreen(job.id, drafting))
 
+    @changes_queue
     def action_retry(self) -> None:
         """Retry the job."""
-        if not self.cockpit.refuse_readonly():
-            self.cockpit.feed.retry([self.job_id])
+        self.cockpit.feed.retry([self.job_id])
 
+    @changes_queue
     def action_cancel(self) -> None:
         """Cancel the job."""
-        if not self.cockpit.refuse_readonly():
-            self.cockpit.feed.cancel([self.job_id])
+        self.cockpit.change_jobs(CANCEL, [self.job_id])
 
+    @changes_queue
     def action_priority(self, by: int) -> None:
         """Change the priority."""
-        if not self.cockpit.refuse_readonly():
-            self.cockpit.feed.reprioritize([self.job_id], by)
+        self.cockpit.feed.reprioritize([self.job_id], by)
 
+    @changes_queue
     def action_duplicate(self) -> None:
         """Open the form for a new job, filled in from this one."""
-        if not self.cockpit.refuse_readonly() and self.job is not None:
+        if self.job is not None:
             self.cockpit.new_job(self.job)
 
+    @changes_queue
     def action_delete(self) -> None:
         """Delete the job; undo restores it."""
-        if not self.cockpit.refuse_readonly():
-            self.cockpit.feed.delete([self.job_id])
+        self.cockpit.change_jobs(DELETE, [self.job_id])
 
+    @changes_queue
     def action_undo(self) -> None:
         """Undo the last action, on this job or any other."""
-        if not self.cockpit.refuse_readonly():
-            self.cockpit.feed.undo()
+        self.cockpit.feed.undo()
 
+    @changes_queue
     def action_redo(self) -> None:
         """Redo the last undone action."""
-        if not self.cockpit.refuse_readonly():
-            self.cockpit.feed.redo()
+        self.cockpit.feed.redo()
 
+    @changes_queue
     def action_pause(self) -> None:
         """Pause or resume the job's queue."""
-        if not self.cockpit.refuse_readonly() and self.job is not None:
+        if self.job is not None:
             self.cockpit.feed.toggle(self.job.queue)
 
     def action_why(self) -> None:

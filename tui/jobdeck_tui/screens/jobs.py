@@ -79,7 +79,7 @@ class JobsScreen(JobsActions):
         self._reasons: tuple[str | None, ...] = ()
 
     def compose(self) -> ComposeResult:
-        yield Header(self._where, id="header")
+        yield Header(self._where, readonly=self.cockpit.readonly, id="header")
         with Horizontal(id="charts"):
             yield ThroughputPanel(id="throughput")
             yield LatencyChart(id="latency")
@@ -101,7 +101,7 @@ class JobsScreen(JobsActions):
         """Start the feed once all widgets are mounted."""
         self.table.where = self._where
         self.table.by_default = self.cockpit.by_default
-        self.table.readonly = self.cockpit.readonly
+        self.table.readonly = self.query_one(WorkersPanel).readonly = self.cockpit.readonly
         self.update_titles()
         self.call_after_refresh(self._start)
 

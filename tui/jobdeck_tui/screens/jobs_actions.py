@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from jobdeck import Job, Operation, WrongState, allows
 
+from ..app_base import changes_queue
 from ..feed.bulk_actions import busy_text
 from ..feed.job_actions import CANCEL, DELETE, RETRY, ActionPreview, JobAction
 from ..feed.messages import ActionProgress
@@ -13,7 +14,6 @@ from ..text.priority import format_priority, priority_problem, read_priority
 from ..widgets.chrome.progress_line import ProgressLine
 from ..widgets.dashboard.queues import QueuesPanel
 from ..widgets.forms.line_editor import LineEditor
-from .base import READONLY
 from .confirm_bulk import BulkConfirmScreen
 from .jobs_list import JobsList
 
@@ -28,7 +28,6 @@ _OPERATIONS = {
     "set_priority": Operation.REPRIORITIZE,
     "delete": Operation.DELETE,
 }
-_CHANGING = (*_OPERATIONS, "pause", "undo", "redo", "resize", "new", "duplicate")
 _ON_SELECTED = {"pause": _CHOOSE_QUEUE, "duplicate": CHOOSE, "why": CHOOSE, "copy_id": CHOOSE, "copy_command": CHOOSE}
 
 
@@ -37,8 +36,6 @@ class JobsActions(JobsList):
 
     def disabled_reason(self, action: str) -> str | None:
         name = action.partition("(")[0]
-        if name in _CHANGING and self.cockpit.readonly:
-            return READONLY
         if self.snapshot is None:
             return None
         table = self.table
@@ -53,21 +50,19 @@ class JobsActions(JobsList):
 
     def disabled_reasons(self) -> tuple[str | None, ...]:
         """Return the reason why each action is unavailable, or `None`; a change redraws the hints."""
-        return tuple(self.disabled_reason(name) for name in (*_CHANGING, *_ON_SELECTED))
+        return tuple(self.disabled_reason(name) for name in (*_OPERATIONS, *_ON_SELECTED))
 
     # -- on one job or many -----------------------------------------------------------------------
 
     def _run_or_confirm(self, action: JobAction) -> None:
         """Run an action on the selection; ask first if it has many jobs. The queue itself rejects unsuitable states."""
-        if self.cockpit.refuse_readonly():
-            return
         selection = self.table.selection
         if not selection.everything and not selection.ids:
             self.cockpit.notify_user(CHOOSE, failed=True)
             return
         limit = 1 if action.operation is Operation.DELETE else ASK_FROM
         if not selection.everything and len(selection.ids) <= limit:
-            self._apply(action, selection.ids)
+            self.cockpit.change_jobs(action, selection.ids, lambda: self._after(action))
             return
         if running := self.cockpit.feed.running_action:
             self.cockpit.notify_user(busy_text(running), failed=True)
@@ -83,29 +78,35 @@ class JobsActions(JobsList):
 
     def _apply(self, action: JobAction, ids: Sequence[int]) -> None:
         self.cockpit.feed.run_action(action, ids)
+        self._after(action)
+
+    def _after(self, action: JobAction) -> None:
         if action.operation is not Operation.REPRIORITIZE:  # often pressed repeatedly
             self.table.action_clear_marks()
 
+    @changes_queue
     def action_retry(self) -> None:
         """Retry the marked jobs, or the selected one."""
         self._run_or_confirm(RETRY)
 
+    @changes_queue
     def action_cancel(self) -> None:
-        """Cancel the marked jobs, or the selected one."""
+        """Cancel the marked jobs, or the selected one; ask before running ones are stopped."""
         self._run_or_confirm(CANCEL)
 
+    @changes_queue
     def action_delete(self) -> None:
         """Delete the selected job, or the marked ones after confirmation."""
         self._run_or_confirm(DELETE)
 
+    @changes_queue
     def action_priority(self, by: int) -> None:
         """Change the priority of the marked jobs, or of the selected one, and keep the marks."""
         self._run_or_confirm(JobAction(Operation.REPRIORITIZE, by))
 
+    @changes_queue
     def action_set_priority(self) -> None:
         """Set the priority of the marked jobs, or of the selected one, to a typed number."""
-        if self.cockpit.refuse_readonly():
-            return
         table = self.table
         if not table.marks and table.chosen is None:
             self.cockpit.notify_user(CHOOSE, failed=True)
@@ -131,10 +132,9 @@ class JobsActions(JobsList):
 
     # -- on queues, threads and the journal -------------------------------------------------------
 
+    @changes_queue
     def action_pause(self) -> None:
         """Pause or resume the queue of the selected job."""
-        if self.cockpit.refuse_readonly():
-            return
         job = self.table.job
         if job is None:
             self.cockpit.notify_user(_CHOOSE_QUEUE, failed=True)
@@ -146,32 +146,31 @@ class JobsActions(JobsList):
         if not self.cockpit.refuse_readonly():
             self.cockpit.feed.toggle(event.name)
 
+    @changes_queue
     def action_undo(self) -> None:
         """Undo the last action."""
-        if not self.cockpit.refuse_readonly():
-            self.cockpit.feed.undo()
+        self.cockpit.feed.undo()
 
+    @changes_queue
     def action_redo(self) -> None:
         """Redo the last undone action."""
-        if not self.cockpit.refuse_readonly():
-            self.cockpit.feed.redo()
+        self.cockpit.feed.redo()
 
+    @changes_queue
     def action_resize(self, by: int) -> None:
         """Change the number of worker threads in this process."""
-        if not self.cockpit.refuse_readonly():
-            self.cockpit.feed.resize(by)
+        self.cockpit.feed.resize(by)
 
     # -- on one job -------------------------------------------------------------------------------
 
+    @changes_queue
     def action_new(self) -> None:
         """Open the form for a new job."""
-        if not self.cockpit.refuse_readonly():
-            self.cockpit.new_job()
+        self.cockpit.new_job()
 
+    @changes_queue
     def action_duplicate(self) -> None:
         """Open the form for a new job, filled in from the selected one."""
-        if self.cockpit.refuse_readonly():
-            return
         if (job := self._selected()) is not None:
             self.cockpit.new_job(job)
 

@@ -8,7 +8,7 @@ from .view_screen import screen_bindings
 
 KEYS: list[BindingType] = [
     Binding("r", "retry", "retry", tooltip="Retry finished jobs; run scheduled and retrying jobs now"),
-    Binding("x", "cancel", "cancel", tooltip="Cancel queued jobs; ask running ones to stop"),
+    Binding("x", "cancel", "cancel", tooltip="Cancel queued jobs; asks before it stops running ones"),
     Binding("plus", "priority(1)", "priority", key_display="+ -", tooltip="Raise the priority by one"),
     Binding("minus", "priority(-1)", "lower the priority", show=False, tooltip="Lower the priority by one"),
     Binding(

@@ -101,6 +101,8 @@ class JobsList(CockpitScreen):
         self.app.push_screen(SortPicker(self.view.sort, descending=self.view.descending), apply)
 
     def _sort(self, sort: str, descending: bool) -> None:
+        """Sort, and show the first jobs of that order: the selected one may be anywhere in it."""
+        self.table.release()
         self.request_view(sort=sort, descending=descending)
         self.cockpit.preferences.put(_SORT, [sort, descending])
         self.update_titles()

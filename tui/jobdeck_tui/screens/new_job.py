@@ -10,7 +10,7 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Select, Static
 
-from jobdeck import Job, Kind, Queue
+from jobdeck import Job, Kind, Queue, given_name, handler_kind
 
 from ..forms.cli_command import new_job_command
 from ..forms.options import JOB_OPTIONS, options_of
@@ -44,8 +44,8 @@ class NewJobScreen(FormScreen[NewJob]):
             last: the initial kind if no job is given.
         """
         super().__init__(kinds)
-        self._like = like if like is not None and like.kind in self.kinds else None
-        first = self._like.kind if self._like is not None else last
+        self._like = like if like is not None and handler_kind(like.kind) in self.kinds else None
+        first = handler_kind(self._like.kind) if self._like is not None else last
         self._kind = self.kinds.get(first) or next(iter(self.kinds.values()))
 
     def head(self) -> Iterable[Widget]:
@@ -61,7 +61,7 @@ class NewJobScreen(FormScreen[NewJob]):
 
     async def _fill(self) -> None:
         self.query_one("#kind-doc", Static).update(safe(self._kind.doc) or "No description.")
-        like = self._like if self._like is not None and self._like.kind == self._kind.name else None
+        like = self._like if self._like is not None and handler_kind(self._like.kind) == self._kind.name else None
         args = _args_of(like)
         await self.arguments.fill(self._kind, args or {}, as_json=args is None)
         await self.fill_options(self._kind, {} if like is None else _options_of(like))
@@ -113,5 +113,6 @@ def _args_of(like: Job | None) -> Mapping[str, Any] | None:
 def _options_of(like: Job) -> Mapping[str, str]:
     """Return the initial options, without the tag of a schedule, which does not enqueue this job."""
     options = dict(options_of(like))
+    options["name"] = given_name(like.kind, _args_of(like)) or ""
     options["tags"] = " ".join(tag for tag in like.tags if not tag.startswith("schedule:"))
     return options

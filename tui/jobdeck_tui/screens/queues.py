@@ -13,16 +13,18 @@ from textual.widget import Widget
 
 from jobdeck import Forecast, QueueStats, State, Trend, forecast
 
+from ..app_base import changes_queue
 from ..feed.messages import DashboardSnapshot
 from ..feed.queries.queues import DepthHistory, QueuesQuery, change_limits
-from ..text.format import age, forecast_text, limits_text, number, queue_filter, rough_rate
+from ..text.format import age, forecast_text, limits_text, number, queue_filter, rough_rate, share_text
 from ..text.limits import EXAMPLE, format_limits, limits_problem, read_limits
+from ..text.progress import bar
 from ..text.sanitize import safe
 from ..widgets.base.text_view import TextView
 from ..widgets.charts.dashboard_charts import IN_ROWS, sparkline
 from ..widgets.charts.queue_chart import QueueChart, done_rates
 from ..widgets.details.job_details import StyledLine
-from ..widgets.details.queue_details import OUTLOOK_MEANING, bar, facts
+from ..widgets.details.queue_details import OUTLOOK_MEANING, facts
 from ..widgets.forms.line_editor import LineEditor
 from ..widgets.table.keyed_table import KeyedTable, Row, TableColumn
 from .view_screen import ViewScreen
@@ -203,19 +205,21 @@ class QueuesScreen(ViewScreen):
         self.cockpit.preferences.put(_SORT, "-" * descending + sort)
         self._draw()
 
+    @changes_queue
     def action_pause(self) -> None:
         """Pause or resume the selected queue."""
-        if not self.cockpit.refuse_readonly() and (stats := self._selected) is not None:
+        if (stats := self._selected) is not None:
             self.cockpit.feed.toggle(stats.info.name)
 
+    @changes_queue
     def action_pause_all(self) -> None:
         """Pause all queues, or resume all if all are paused."""
-        if not self.cockpit.refuse_readonly():
-            self.cockpit.feed.toggle_all()
+        self.cockpit.feed.toggle_all()
 
+    @changes_queue
     def action_limit(self) -> None:
         """Edit the limits of the selected queue in a line below the table."""
-        if self.cockpit.refuse_readonly() or (stats := self._selected) is None:
+        if (stats := self._selected) is None:
             return
         name, before = stats.info.name, stats.info.limits
         label = f"limits of {safe(name)}, e.g. {EXAMPLE} or none:" if self.size.width >= 100 else f"limits of {safe(name)}:"
@@ -264,8 +268,7 @@ class _Sizes:
 
 def _share(stats: QueueStats) -> str:
     """Return running jobs of capacity; async handlers share threads, so they may exceed it."""
-    running, capacity = number(stats.running), number(stats.capacity)
-    return f"{running}/{capacity}" if stats.capacity and stats.running <= stats.capacity else running
+    return share_text(stats.running, stats.capacity) if stats.capacity else number(stats.running)
 
 
 def _row(stats: QueueStats, forecast: Forecast, sizes: _Sizes) -> Row:

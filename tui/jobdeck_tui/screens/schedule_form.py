@@ -12,7 +12,7 @@ from textual.suggester import SuggestFromList
 from textual.widget import Widget
 from textual.widgets import Input, Select, Static
 
-from jobdeck import JobdeckError, Kind, Queue, Schedule, local_zone
+from jobdeck import JobdeckError, Kind, Queue, Schedule, handler_kind, local_zone
 
 from ..forms.cli_command import add_schedule_command, edit_schedule_command
 from ..forms.options import SCHEDULE_OPTIONS, options_of
@@ -48,11 +48,15 @@ class ScheduleFormScreen(FormScreen[ScheduleDraft]):
             kinds: the kinds that can be enqueued.
             before: the schedule to edit; a new one if `None`.
         """
-        if before is not None and before.kind not in {kind.name for kind in kinds}:
+        if before is not None and handler_kind(before.kind) not in {kind.name for kind in kinds}:
             kinds = [*kinds, _unregistered_kind(before)]  # its time and options can still be edited
         super().__init__(kinds)
         self._before = before
-        self._kind = self.kinds[before.kind] if before is not None else next(iter(self.kinds.values()))
+        self._kind = (
+            self.kinds.get(handler_kind(before.kind), self.kinds[next(iter(self.kinds))])
+            if before is not None
+            else next(iter(self.kinds.values()))
+        )
 
     def above(self) -> Iterable[Widget]:
         before = self._before
@@ -85,7 +89,7 @@ class ScheduleFormScreen(FormScreen[ScheduleDraft]):
         """Replace the arguments and options after another kind was selected; the schedule's own kind brings back its values."""
         if event.select.id == "schedule-kind" and event.value != self._kind.name:
             self._kind = self.kinds[str(event.value)]
-            saved = self._before if self._before is not None and self._before.kind == self._kind.name else None
+            saved = self._before if self._before is not None and handler_kind(self._before.kind) == self._kind.name else None
             args = saved.args if saved is not None else {}
             await self.arguments.fill(self._kind, args if isinstance(args, dict) else {})
             await self.fill_options(self._kind, options_of(saved) if saved is not None else {})

@@ -12,12 +12,13 @@ from textual.widget import Widget
 
 from jobdeck import Queue, Schedule
 
+from ..app_base import changes_queue
 from ..feed.queries.schedules import ScheduleData, SchedulesData, SchedulesQuery
 from ..forms.cli_command import schedule_command
-from ..text.format import number
+from ..text.format import field_filter, number
 from ..text.sanitize import safe
+from ..widgets.base.styled_text import StyledLine, without_key
 from ..widgets.base.text_view import TextView
-from ..widgets.details.job_details import StyledLine
 from ..widgets.details.schedule_details import HISTORY_HEADS, NARROW, count_by_state, heads, history_row, row_of, schedule_facts
 from ..widgets.table.keyed_table import KeyedTable
 from .confirm import ConfirmScreen
@@ -31,6 +32,7 @@ _EMPTY: list[StyledLine] = [
     [("  n", "accent"), ("   creates one with a form", "quiet")],
     [("  jobdeck schedule add nightly '0 3 * * *' --shell ./backup.sh", "accent"), ("   in a shell", "quiet")],
 ]
+_NO_JOBS: StyledLine = [("  No jobs yet; ", "quiet"), ("R", "accent"), (" enqueues one.", "quiet")]
 _DELETE_MORE = "It enqueues no more jobs; existing jobs stay. z undoes it."
 
 
@@ -38,6 +40,11 @@ class ScheduleTable(KeyedTable):
     """The table of schedules; enter edits one."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "open", "edit", tooltip="Edit the selected schedule")]
+
+    @changes_queue
+    def action_open(self) -> None:
+        """Edit the selected schedule."""
+        super().action_open()
 
 
 class HistoryTable(KeyedTable):
@@ -69,13 +76,15 @@ class SchedulesScreen(ViewScreen):
         self._seen: SchedulesData | None = None
 
     def body(self) -> Iterable[Widget]:
-        yield ScheduleTable("schedules", heads(NARROW), digit="8", empty=_EMPTY, id="schedules")
+        readonly = self.cockpit.readonly
+        empty = without_key(_EMPTY, "n") if readonly else _EMPTY
+        yield ScheduleTable("schedules", heads(NARROW), digit="8", empty=empty, id="schedules")
         with Horizontal(id="schedule-parts"):
             yield TextView("schedule", "", id="schedule-facts")
             yield HistoryTable(
                 "history",
                 HISTORY_HEADS,
-                empty=[[("  No jobs yet; ", "quiet"), ("R", "accent"), (" enqueues one.", "quiet")]],
+                empty=[[("  No jobs yet", "quiet")]] if readonly else [_NO_JOBS],
                 id="schedule-history",
             )
 
@@ -142,35 +151,37 @@ class SchedulesScreen(ViewScreen):
     # -- actions ----------------------------------------------------------------------------------
 
     def _target(self) -> Schedule | None:
-        """Return the selected schedule; show a toast if there is none or changes are refused."""
-        if self.cockpit.refuse_readonly():
-            return None
+        """Return the selected schedule; show a toast if there is none."""
         chosen = self.chosen
         if chosen is None:
             self.cockpit.notify_user("No schedules yet; press n to create one", failed=True)
             return None
         return chosen.schedule
 
+    @changes_queue
     def action_new(self) -> None:
         """Open the form for a new schedule."""
-        if not self.cockpit.refuse_readonly():
-            self.cockpit.new_schedule()
+        self.cockpit.new_schedule()
 
+    @changes_queue
     def action_edit(self) -> None:
         """Open the form of the selected schedule."""
         if (schedule := self._target()) is not None:
             self.cockpit.edit_schedule(schedule)
 
+    @changes_queue
     def action_pause(self) -> None:
         """Pause the selected schedule, or resume it if paused."""
         if (schedule := self._target()) is not None:
             self.cockpit.feed.run(_toggle(schedule.name))
 
+    @changes_queue
     def action_run(self) -> None:
         """Enqueue a job of the selected schedule now."""
         if (schedule := self._target()) is not None:
             self.cockpit.feed.run(_run(schedule.name))
 
+    @changes_queue
     def action_delete(self) -> None:
         """Delete the selected schedule after confirmation."""
         if (schedule := self._target()) is None:
@@ -186,7 +197,7 @@ class SchedulesScreen(ViewScreen):
     def action_jobs(self) -> None:
         """Show the jobs of the selected schedule."""
         if (chosen := self.chosen) is not None:
-            self.cockpit.show_jobs(f"schedule:{chosen.schedule.name}")
+            self.cockpit.show_jobs(field_filter("schedule", chosen.schedule.name))
 
     def action_copy_command(self) -> None:
         """Copy the command that recreates the selected schedule."""

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TypeVar
 
+from textual.events import Key
 from textual.geometry import Size
 from textual.screen import ModalScreen, Screen
+
+from ..terminal.key_positions import latin_key
 
 T = TypeVar("T")
 
@@ -17,6 +20,20 @@ class TerminalScreen(Screen[T]):
     again. It merges sizes that follow each other in the screen's queue, but not those with another message between them:
     two such sizes would replace each other for ever, in a loop that never waits, so that neither keys nor signals are heard.
     """
+
+    async def on_key(self, event: Key) -> None:
+        """Take an unbound letter of another script as the Latin key at its position, or say why it does nothing."""
+        character = event.character
+        if character is None or character.isascii() or not character.isalpha() or event.key in self.active_bindings:
+            return
+        event.stop()
+        if (key := latin_key(character)) is not None:
+            if (active := self.active_bindings.get(key)) is not None and active.enabled:
+                await self.app.run_action(active.binding.action, active.node)
+            return
+        hint = f"{character} is no key here: keys are Latin letters; switch the keyboard layout, or bind it in keys.toml"
+        self.app.clear_notifications()
+        self.app.notify(hint, severity="warning", markup=False)
 
     def _screen_resized(self, size: Size) -> None:
         if size == self.app.size:

@@ -10,6 +10,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widget import Widget
 
+from ..app_base import changes_queue
 from ..feed.messages import DashboardSnapshot
 from ..feed.queries import ScreenQuery
 from ..screen_registry import BAR, JOBS, SCREENS
@@ -86,7 +87,7 @@ class ViewScreen(CockpitScreen):
     # -- shared by all ------------------------------------------------------------------------------
 
     def compose(self) -> ComposeResult:
-        yield Header(self.cockpit.where, id="header")
+        yield Header(self.cockpit.where, readonly=self.cockpit.readonly, id="header")
         yield NumberedTabs(BAR, self.SCREEN_NAME, gaps=(3, 1), id="screen-tabs")
         yield from self.body()
         yield KeyHints(id="hints")
@@ -138,12 +139,12 @@ class ViewScreen(CockpitScreen):
         """Return to the main screen."""
         self.cockpit.action_open_screen("jobs")
 
+    @changes_queue
     def action_undo(self) -> None:
         """Undo the last action."""
-        if not self.cockpit.refuse_readonly():
-            self.cockpit.feed.undo()
+        self.cockpit.feed.undo()
 
+    @changes_queue
     def action_redo(self) -> None:
         """Redo the last undone action."""
-        if not self.cockpit.refuse_readonly():
-            self.cockpit.feed.redo()
+        self.cockpit.feed.redo()

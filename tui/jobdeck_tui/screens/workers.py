@@ -12,12 +12,15 @@ from textual.widget import Widget
 
 from jobdeck import Job
 
+from ..app_base import changes_queue
+from ..feed.job_actions import CANCEL
 from ..feed.messages import DashboardSnapshot
 from ..feed.queries.workers import WorkersQuery
+from ..text.format import field_filter
 from ..text.sanitize import safe
 from ..text.worker_slots import Process, WorkerSlots
+from ..widgets.base.styled_text import StyledLine, without_key
 from ..widgets.base.text_view import TextView
-from ..widgets.details.job_details import StyledLine
 from ..widgets.details.worker_details import job_facts, process_facts, rows, title
 from ..widgets.table.keyed_table import KeyedTable, TableColumn
 from .view_screen import ViewScreen
@@ -51,7 +54,7 @@ class WorkersScreen(ViewScreen):
     SCREEN_NAME = "workers"
     AUTO_FOCUS = "#workers-table"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("x", "cancel", "stop job", tooltip="Ask the selected running job to stop"),
+        Binding("x", "cancel", "stop job", tooltip="Stop the selected running job; asks first"),
         Binding("w", "why", "why", tooltip="Explain the state of the selected job"),
         Binding(
             "less_than_sign", "resize(-1)", "threads", key_display="< >", tooltip="Remove a worker thread from this cockpit"
@@ -71,7 +74,8 @@ class WorkersScreen(ViewScreen):
         self._facts_height = 0
 
     def body(self) -> Iterable[Widget]:
-        yield KeyedTable("workers", _heads(80), digit="4", empty=_EMPTY, id="workers-table")
+        empty = without_key(_EMPTY, ">") if self.cockpit.readonly else _EMPTY
+        yield KeyedTable("workers", _heads(80), digit="4", empty=empty, id="workers-table")
         yield TextView("process", "", id="worker-facts")
 
     def on_resize(self, event: Resize) -> None:
@@ -135,8 +139,11 @@ class WorkersScreen(ViewScreen):
         self._selected_job = self._job_id
         if before not in (None, self._selected_job):
             self._slipped_at = time.monotonic()
-        table.set_titles(title(processes) if processes else [], [(_thread_hint(pool.threads), "$quiet")] if processes else [])
+        table.set_titles(title(processes) if processes else [], self._thread_hint(pool.threads) if processes else [])
         self._draw_details()
+
+    def _thread_hint(self, threads: int) -> list[tuple[str, str]]:
+        return [] if self.cockpit.readonly else [(_thread_hint(threads), "$quiet")]
 
     def _divide_height(self, rows: int) -> None:
         """Give the details the height that the table does not need, within limits."""
@@ -177,12 +184,11 @@ class WorkersScreen(ViewScreen):
         if (job_id := self._job_id) is not None:
             self.cockpit.open_job(job_id)
         elif process is not None:
-            self.cockpit.show_jobs(f'worker:"{process.id}"')
+            self.cockpit.show_jobs(field_filter("worker", process.id))
 
+    @changes_queue
     def action_cancel(self) -> None:
         """Ask the selected running job to stop, unless it has only just replaced another one under the cursor."""
-        if self.cockpit.refuse_readonly():
-            return
         job = self._selected[1]
         if job is None:
             self.cockpit.notify_user("Select a running job first: press j or ↓, or click on it", failed=True)
@@ -190,7 +196,7 @@ class WorkersScreen(ViewScreen):
             self._slipped_at = 0.0
             self.cockpit.notify_user(f"The selected job has just ended; press x again to stop job {job.id}", failed=True)
         else:
-            self.cockpit.feed.cancel([job.id])
+            self.cockpit.change_jobs(CANCEL, [job.id])
 
     def action_why(self) -> None:
         """Explain the state of the selected job."""
@@ -199,10 +205,10 @@ class WorkersScreen(ViewScreen):
         else:
             self.cockpit.explain_job(job_id)
 
+    @changes_queue
     def action_resize(self, by: int) -> None:
         """Change the number of worker threads in this process."""
-        if not self.cockpit.refuse_readonly():
-            self.cockpit.feed.resize(by)
+        self.cockpit.feed.resize(by)
 
 
 def _heads(width: int) -> tuple[TableColumn, ...]:

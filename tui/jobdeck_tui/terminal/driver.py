@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 from codecs import getincrementaldecoder
 from collections import deque
 from select import select
@@ -24,6 +25,8 @@ from textual.events import InputEvent, MouseMove
 from textual.message import Message
 
 from .event_loop import call_when_idle, with_short_switch_interval
+from .job_control import in_foreground
+from .key_positions import REQUEST
 from .paste import PasteParser
 from .splash import ENTER, take_over
 
@@ -56,8 +59,42 @@ class InlineDriver(LinuxDriver):
         self._parser = PasteParser(self._debug)
         self._decode = getincrementaldecoder("utf-8")("replace").decode
         super().start_application_mode()  # type: ignore[no-untyped-call]
+        if not constants.DISABLE_KITTY_KEY:
+            self.write(REQUEST)
         self._listen()
         self.flush()
+
+    # -- the shell's job control ------------------------------------------------------------------
+
+    _away = False
+    """Whether the terminal has been left to the shell: nothing is written meanwhile."""
+
+    def _sigtstp_application(self, *_: object) -> None:
+        # On the loop, so that no frame is cut in two.
+        self._loop.call_soon_threadsafe(self._suspend)
+
+    def _sigcont_application(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._continue)
+
+    def _suspend(self) -> None:
+        """Leave the terminal as it was found, and stop."""
+        if self._auto_restart and not self._away:
+            self.suspend_application_mode()
+            self._away = True
+        os.kill(os.getpid(), signal.SIGSTOP)
+
+    def _continue(self) -> None:
+        """Take the terminal again and have everything painted; stop again if it belongs to another program (`bg`)."""
+        if not self._auto_restart:
+            return
+        if not in_foreground(self.fileno):
+            os.kill(os.getpid(), signal.SIGSTOP)
+            return
+        if not self._away:  # stopped without notice: whoever had the terminal meanwhile may have drawn and set modes
+            self.suspend_application_mode()
+        self._away = False
+        self._must_signal_resume = True
+        self.resume_application_mode()
 
     def _run_input_thread(self) -> None:
         """Do nothing: Textual would read here in a separate thread."""
@@ -126,6 +163,8 @@ class InlineDriver(LinuxDriver):
 
     def write(self, data: str) -> None:
         """Buffer the data for the next `flush`, so that a frame is written in one piece."""
+        if self._away:
+            return
         if data == ENTER and take_over():
             return  # the splash is on that screen already
         if not self._unwritten:

@@ -5,6 +5,7 @@ They work at the drawing layer, so every screen, dialog and frame is covered, wh
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 
 from rich.cells import cell_len
@@ -17,10 +18,13 @@ from textual.filter import LineFilter
 from ..text.ascii import narrow
 from ..text.format import RAISED
 from ..text.sanitize import safe
+from .color_depth import nearest, nearest_legible
 
 CARET = "#808080"
 """The shade that stands for the text cursor in the theme `MONO`."""
 _CARET = RichColor.parse(CARET)
+_MOST_STYLES = 4096
+"""The number of styles of which a filter remembers the replacement."""
 _DIGITS = frozenset(map(chr, RAISED.values()))
 _SELECTED, _FIELD = 0.5, 0.12
 """The lightness of a ground above which it marks the selection or a field."""
@@ -130,6 +134,50 @@ class SelectionFilter(StyleFilter):
         return style + self._style if ground is not None and ground.triplet == self._ground else style
 
 
+class SixteenColorsFilter(StyleFilter):
+    """Draw a theme of the sixteen colors on a ground of its own, with one text color on each ground that needs it."""
+
+    def __init__(
+        self, ground: int, text: int, *, on: Mapping[int, int], instead: Mapping[tuple[int, int], int] | None = None
+    ) -> None:
+        """Create the filter; colors are numbers from 0 to 15.
+
+        Args:
+            ground: the ground instead of the terminal's own.
+            text: the text color instead of the terminal's own.
+            on: ground → the color of all text on it: the selection, and grounds that other colors are hard to read on.
+            instead: ground and text color → a color that is easier to read on that ground.
+        """
+        super().__init__()
+        self._plain = ground, text
+        self._on, self._instead = dict(on), dict(instead or {})
+        self._cache: dict[Style, Style] = {}
+
+    def restyle(self, style: Style) -> Style:
+        found = self._cache.get(style)
+        if found is None:
+            if len(self._cache) > _MOST_STYLES:
+                self._cache.clear()
+            found = self._cache[style] = self._restyle(style)
+        return found
+
+    def _restyle(self, style: Style) -> Style:
+        plain_ground, plain_text = self._plain
+        ground, color = style.bgcolor, style.color
+        if style.reverse:
+            ground, color = color, ground
+        behind, over = _own_number(ground, plain_ground), _own_number(color, plain_text)
+        over = self._on.get(behind, self._instead.get((behind, over), over))
+        return style + Style(color=RichColor.from_ansi(over), bgcolor=RichColor.from_ansi(behind), dim=False, reverse=False)
+
+
+class PaletteFilter(StyleFilter):
+    """Draw in the nearest of the 256 colors that all terminals share, and keep text legible."""
+
+    def restyle(self, style: Style) -> Style:
+        return _to_palette(style)
+
+
 @lru_cache(4096)
 def _to_attributes(style: Style) -> Style:
     color, ground = style.color, style.bgcolor
@@ -152,12 +200,33 @@ def _to_own_colors(style: Style) -> Style:
     if ground is not None and ground.number == 4:  # blue: the selection
         return _without_color(style) + Style(reverse=not style.reverse, dim=False)
     if ground is not None and ground.number == 8:  # bright black: a field
-        style = _without_color(style) + Style(color=color, underline=True)
+        style, ground = _without_color(style) + Style(color=color, underline=True), None
     if color is not None and color.number == 8:  # bright black: quiet text
         return _without_color(style) + Style(dim=True)
+    if color is not None and color.number == 4 and (ground is None or ground.is_default):  # hard to read on black
+        return _without_color(style) + Style(bold=True)
     if (color is not None and color.triplet) or (ground is not None and ground.triplet):
         return _without_color(style)  # from a part of Textual that does not use the theme
+    if ground is not None and not ground.is_default:  # a bar: text in the color of the ground around it, whichever that is
+        return _without_color(style) + Style(color=ground, reverse=True)
     return style
+
+
+@lru_cache(4096)
+def _to_palette(style: Style) -> Style:
+    color, ground = style.color, style.bgcolor
+    behind = None if ground is None else ground.triplet
+    if behind is not None:
+        style += Style(bgcolor=RichColor.from_ansi(nearest(tuple(behind))))
+    if color is not None and color.triplet is not None:
+        text = tuple(color.triplet)
+        style += Style(color=RichColor.from_ansi(nearest(text) if behind is None else nearest_legible(text, tuple(behind))))
+    return style
+
+
+def _own_number(color: RichColor | None, default: int) -> int:
+    """Return the number of one of the sixteen colors; the default for others, of parts of Textual without this theme."""
+    return color.number if color is not None and color.number is not None and color.number < 16 else default
 
 
 def _lightness(color: RichColor | None) -> float:

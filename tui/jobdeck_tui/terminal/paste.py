@@ -10,8 +10,10 @@ import re
 from collections.abc import Iterable
 
 from textual._xterm_parser import XTermParser
-from textual.events import Paste
+from textual.events import Key, Paste
 from textual.message import Message
+
+from .key_positions import strip_position
 
 START, END = "\x1b[200~", "\x1b[201~"
 _SEQUENCE = re.compile(
@@ -44,6 +46,9 @@ class PasteParser(XTermParser):
         """The last characters that arrived: a mark may come in two pieces."""
         self._pasted: list[str] | None = None
         """The pieces that have been pasted so far; `None` outside of a paste."""
+
+    def _sequence_to_key_events(self, sequence: str, alt: bool = False) -> Iterable[Key]:
+        return super()._sequence_to_key_events(strip_position(sequence), alt)
 
     def feed(self, data: str) -> Iterable[Message]:
         """Parse input, and yield the messages it stands for."""

@@ -113,6 +113,9 @@ def logging_to(log: ProgramLog, level: str) -> Iterator[None]:
     before, hook = root.level, threading.excepthook
     root.setLevel(level)
     root.addHandler(log)
+    jobs = logging.getLogger("jobdeck.worker.jobs")  # the screens show the starts and ends of jobs
+    jobs_before = jobs.level
+    jobs.setLevel(max(logging.WARNING, root.level))
     logging.captureWarnings(True)
     threading.excepthook = _log_thread_error
     try:
@@ -121,6 +124,7 @@ def logging_to(log: ProgramLog, level: str) -> Iterator[None]:
         threading.excepthook = hook
         logging.captureWarnings(False)
         root.removeHandler(log)
+        jobs.setLevel(jobs_before)
         root.setLevel(before)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from jobdeck import Event, EventType
+from jobdeck import Event, EventType, fold_case
 
 from .format import duration
 from .sanitize import safe
@@ -51,14 +51,14 @@ class EventFilter:
     only: frozenset[EventType] = frozenset()
     """If empty, all types match."""
     words: tuple[tuple[str, str], ...] = ()
-    """Pairs of field and text in lower case; an empty field means any field."""
+    """Pairs of field and folded text (see `fold_case`); an empty field means any field."""
 
     @classmethod
     def read(cls, text: str) -> EventFilter:
         """Parse typed text: event types (`failed`, `state:failed`), groups (`operations`), `kind:`, `queue:`, `id:`, words."""
         only: set[EventType] = set()
         words: list[tuple[str, str]] = []
-        for word in text.lower().split():
+        for word in fold_case(text).split():
             field, colon, value = word.partition(":")
             name = value if field in ("state", "what") and colon else word
             if name in _GROUPS:
@@ -82,7 +82,7 @@ class EventFilter:
         if field == "id":
             return str(event.job_id) == text.lstrip("#")
         if field:
-            return text.strip("*") in str(getattr(event, field) or "").lower()
+            return text.strip("*") in fold_case(str(getattr(event, field) or ""))
         parts = (
             f"#{event.job_id or ''}",
             event.type,
@@ -93,7 +93,7 @@ class EventFilter:
             event.worker or "",
         )
         whole = " ".join(map(str, parts))
-        return text in whole.lower()
+        return text in fold_case(whole)
 
 
 def format_details(event: Event) -> str:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from jobdeck import State
+from jobdeck import Reason, State, quote_filter_value
 
 if TYPE_CHECKING:
-    from jobdeck import ErrorGroup, Forecast, Job, Limits
+    from jobdeck import ErrorGroup, Forecast, Job, Limits, ScheduledRun
 
 #: A state is always shown as glyph, word and color.
 GLYPHS: Mapping[State, str] = MappingProxyType(
@@ -60,15 +61,55 @@ RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _MAX_FILTER_VALUE = 1000
 """Characters of a value that go into a filter made from it."""
-_UNQUOTABLE = str.maketrans({'"': "?", "*": "?"})
+_NAMED_PARENTS = 4
+"""The number of parents that are named."""
+_NO_PARENTS: Mapping[int, State | None] = MappingProxyType({})
 _SCHEDULE_TAG = "schedule:"
 """The prefix of the tag on jobs that a schedule enqueued."""
 
 
-def state_and_reason(job: Job) -> str:
-    """Return the state of a job and the reason for it: `failed · attempts exhausted`."""
+_ENDED = {State.FAILED: "failed", State.CANCELLED: "was cancelled", None: "was deleted"}
+"""What may have happened to a parent that did not complete."""
+
+
+def state_and_reason(job: Job, parents: Mapping[int, State | None] = _NO_PARENTS) -> str:
+    """Return the state of a job and the reason for it: `failed · attempts exhausted`, `cancelled · parent 12 failed`.
+
+    Args:
+        job: the job.
+        parents: the states of its parents, if they are known.
+    """
     state = "cancelling" if job.cancelling else job.state.value
-    return f"{state} · {job.reason}" if job.reason else state
+    reason = describe_reason(job, parents)
+    return f"{state} · {reason}" if reason else state
+
+
+def describe_reason(job: Job, parents: Mapping[int, State | None] = _NO_PARENTS) -> str:
+    """Return why a job failed or was cancelled by the queue: `attempts exhausted`, `parent 12 failed`; empty if unknown."""
+    return (job.reason is Reason.PARENT and ended_parents(parents)) or job.reason or ""
+
+
+def ended_parents(parents: Mapping[int, State | None]) -> str:
+    """Return which parents did not complete, and why: `parent 12 failed`, `parents 12 and 13 failed`; empty if none."""
+    texts = []
+    for state, verb in _ENDED.items():
+        ids = [parent for parent, each in parents.items() if each is state]
+        if len(ids) > 1:
+            named = [*map(str, ids)]
+            if len(ids) > _NAMED_PARENTS:
+                named[_NAMED_PARENTS - 1 :] = [f"{len(ids) - _NAMED_PARENTS + 1:,} others"]
+            texts.append(f"parents {', '.join(named[:-1])} and {named[-1]} {verb.replace('was ', 'were ')}")
+        elif ids:
+            texts.append(f"parent {ids[0]} {verb}")
+    return ", ".join(texts)
+
+
+def newest_error(job: Job | ScheduledRun) -> str | None:
+    """Return the error of a job's latest outcome.
+
+    A job that was retried after an error and then completed, or was cancelled, still has that error; it does not describe it.
+    """
+    return None if job.state in (State.COMPLETED, State.CANCELLED) else job.error
 
 
 def schedule_name(job: Job) -> str | None:
@@ -167,11 +208,9 @@ def rough_rate(per_second: float) -> str:
 def field_filter(field: str, value: str) -> str:
     """Return the filter for jobs whose field has the value: `kind:mail.send`, `place:"a.py:3 send"`.
 
-    A filter cannot contain a quotation mark, and a star matches any text, so `?` (any character) replaces each of them. If
-    the value is longer than a filter can be, the filter matches its first characters.
+    If the value is longer than a filter can be, the filter matches its first characters.
     """
-    value = value[:_MAX_FILTER_VALUE].translate(_UNQUOTABLE) + "*" * (len(value) > _MAX_FILTER_VALUE)
-    return f'{field}:"{value}"' if not value or "," in value or any(map(str.isspace, value)) else f"{field}:{value}"
+    return f"{field}:{quote_filter_value(value[:_MAX_FILTER_VALUE])}" + "*" * (len(value) > _MAX_FILTER_VALUE)
 
 
 def queue_filter(name: str) -> str:
@@ -183,6 +222,14 @@ def group_filter(group: ErrorGroup) -> str:
     """Return the filter for the jobs whose newest failure belongs to the group."""
     terms = (("kind", group.kind), ("exception", group.error_type), ("place", group.place))
     return " ".join(field_filter(field, value) for field, value in terms)
+
+
+_LOCATION = re.compile(r":\d+( \S+)?$")
+
+
+def short_location(place: str) -> str:
+    """Return a location without the folders of its file: `smtp.py:88 send`; the last error line of a command unchanged."""
+    return place.rpartition("/")[2].rpartition("\\")[2] if _LOCATION.search(place) else place
 
 
 def number(n: int) -> str:
@@ -198,6 +245,11 @@ def short_number(n: int) -> str:
                 return f"{n // size}{unit}"
             return f"{n * 10 // size / 10:.1f}{unit}"
     raise AssertionError
+
+
+def share_text(jobs: int, threads: int) -> str:
+    """Return the share of busy threads, `5/8`; of more jobs than threads, which are async and need none, their number."""
+    return f"{number(jobs)}/{number(threads)}" if jobs <= threads else number(jobs)
 
 
 def busy_text(jobs: int, threads: int) -> str:

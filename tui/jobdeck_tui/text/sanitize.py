@@ -48,6 +48,8 @@ def _code(found: re.Match[str]) -> str:
     if character in _SHORT:
         return _SHORT[character]
     number = ord(character)
+    if 0xDC80 <= number < 0xDD00:  # a byte that is no UTF-8
+        return f"\\x{number - 0xDC00:02x}"
     return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}"
 
 

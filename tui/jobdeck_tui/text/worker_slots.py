@@ -12,6 +12,38 @@ MOST_IDLE = 64
 """The maximum number of idle slots kept; a used slot stays, so that the rows below do not jump."""
 
 
+CLAIMED_AHEAD = 1.0
+"""Seconds within which a worker starts a job that it has claimed ahead of its threads, or has recorded its release."""
+
+
+def split_claimed(jobs: Sequence[Job], threads: int, at: float) -> tuple[list[Job], list[Job]]:
+    """Divide the running jobs of a live worker into those whose code runs, and those that it has only claimed ahead.
+
+    The queue records a claim, not the start of the code. Threads take the jobs in the order of the claims, so of more jobs than
+    threads the newest wait, for moments. A job that was claimed longer ago than `CLAIMED_AHEAD` runs without a thread: it is
+    async.
+
+    Args:
+        jobs: the jobs, in the order of their claims.
+        threads: the threads of the worker.
+        at: the time of the reading.
+    """
+    running: list[Job] = []
+    claimed: list[Job] = []
+    for order, job in enumerate(jobs):
+        old = at - (at if job.started_at is None else job.started_at) > CLAIMED_AHEAD
+        (running if order < threads or old else claimed).append(job)
+    return running, claimed
+
+
+def busy_jobs(worker: WorkerInfo, overview: Overview) -> int:
+    """Return the number of jobs whose code a worker runs."""
+    if not worker.alive:
+        return worker.running
+    _, claimed = split_claimed([job for job in overview.running if job.worker == worker.id], worker.threads, overview.at)
+    return worker.running - len(claimed)
+
+
 @dataclass(frozen=True, slots=True)
 class Process:
     """A worker process and its slots."""
@@ -23,6 +55,8 @@ class Process:
     """The job of each slot."""
     more_idle: int = 0
     """The number of idle threads without a slot, because they were never busy."""
+    claimed: tuple[Job, ...] = ()
+    """The jobs that it has claimed ahead of its threads."""
 
     @property
     def jobs(self) -> list[Job]:
@@ -47,15 +81,17 @@ class WorkerSlots:
         for job in overview.running:
             running[job.worker or ""].append(job)
         processes = [
-            self._assign_slots(worker.id, worker, running.pop(worker.id, []), worker.threads if worker.alive else 0)
+            self._assign_slots(worker.id, worker, running.pop(worker.id, []), overview.at)
             for worker in sorted(overview.workers, key=lambda each: (each.id != own, not each.alive, each.started_at, each.id))
         ]
-        processes += [self._assign_slots(name, None, running[name], 0) for name in sorted(running)]
+        processes += [self._assign_slots(name, None, running[name], overview.at) for name in sorted(running)]
         known = {process.id for process in processes}
         self._slots = {name: assigned for name, assigned in self._slots.items() if name in known}
         return processes
 
-    def _assign_slots(self, name: str, info: WorkerInfo | None, jobs: Sequence[Job], threads: int) -> Process:
+    def _assign_slots(self, name: str, info: WorkerInfo | None, held: Sequence[Job], at: float) -> Process:
+        threads = info.threads if info is not None and info.alive else 0
+        jobs, claimed = split_claimed(held, threads, at) if threads else (held, [])
         now = {(job.id, job.lease): job for job in jobs}
         assigned = [key if key in now else None for key in self._slots.get(name, [])]
         unassigned = [key for key in now if key not in assigned]
@@ -68,4 +104,4 @@ class WorkerSlots:
         self._slots[name] = assigned
         slots = tuple(None if key is None else now[key] for key in assigned)
         idle = sum(slot is None for slot in slots)
-        return Process(name, info, slots, max(0, threads - len(jobs) - idle))
+        return Process(name, info, slots, max(0, threads - len(jobs) - idle), tuple(claimed))

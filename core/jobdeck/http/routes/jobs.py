@@ -11,6 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from ...model.environment import restore_arguments
 from ...model.errors import JobNotFound
 from ...model.jobs import Job, NewJob, PageEnd
 from ...model.states import FINAL
@@ -172,9 +173,12 @@ def _is_finished(queue: Queue, job_id: int) -> bool:
 def edit_job(request: Request, job_id: JobId, body: JobChange) -> Response:
     """Change a queued job."""
     queue = queue_of(request)
-    if body.args is not None:
-        allow_kind(request, queue.get(job_id).kind)
-    job = queue.edit(job_id, body.args, actor=caller_of(request).name, **body.options())
+    args = body.args
+    if args is not None:
+        before = queue.get(job_id)
+        allow_kind(request, before.kind)
+        args = restore_arguments(args, before.args)  # masks that were read stand for the secrets
+    job = queue.edit(job_id, args, actor=caller_of(request).name, **body.options())
     return JsonResponse(JobDocument.of(job))
 
 

@@ -8,6 +8,7 @@ from urllib.parse import quote
 from fastapi import Path, Query, Request
 from starlette.responses import Response
 
+from ...model.environment import restore_arguments
 from ..access import allow_kind, caller_of, scope
 from ..documents import (
     JobDocument,
@@ -90,6 +91,8 @@ def edit_schedule(request: Request, name: ScheduleName, body: ScheduleChange) ->
         if body.kind is not None or body.args is not None:
             allow_kind(request, before.kind)
             allow_kind(request, body.kind or before.kind)
+        if body.args is not None:
+            options["args"] = restore_arguments(body.args, before.args)  # masks that were read stand for the secrets
         if options:
             schedules.edit(name, actor=actor, **options)
         if body.paused is not None:

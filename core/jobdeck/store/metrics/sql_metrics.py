@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ...model.errors import InvalidOption
-from ...model.metrics import ErrorGroup, Grouping, Metrics, error_place
+from ...model.kind_names import ONE_KIND_SQL
+from ...model.metrics import ErrorGroup, Grouping, Metrics, failure_place
 from ...model.overview import TimeSlice
 from ..backend import Backend, SqlConnection
 from ..queries.dialect import Dialect
@@ -24,7 +25,7 @@ _SAMPLES = 5
 _COMPLETED = f"""
 SELECT {{group_by}}, CAST((slot - :begin) / :width AS INTEGER), sum(n) FROM jobdeck_metrics
  WHERE width IN ({", ".join(map(str, WIDTHS))}) AND slot >= :begin AND measure = 'completed'
-   AND queue = coalesce(:queue, queue) AND kind = coalesce(:kind, kind)
+   AND queue = coalesce(:queue, queue) AND {ONE_KIND_SQL}
  GROUP BY 1, 2
 """
 # The newest are found first, whatever number of rows the database expects; then the job of each is looked up.
@@ -75,7 +76,7 @@ class SqlMetrics:
             waits = oldest_waits(connection, now, queue, kind)
             pending = connection.execute(
                 "SELECT coalesce(sum(n), 0) FROM jobdeck_counts WHERE state = 'pending'"
-                " AND queue = coalesce(:queue, queue) AND kind = coalesce(:kind, kind)",
+                f" AND queue = coalesce(:queue, queue) AND {ONE_KIND_SQL}",
                 {"queue": queue, "kind": kind},
             ).get
         return Metrics(
@@ -121,7 +122,7 @@ def _group(rows: Iterable[Any]) -> list[ErrorGroup]:
     """Group failures, which come newest first; the largest group first, of equal ones the newest."""
     found: dict[tuple[str, str, str], tuple[str, dict[int, None], list[float]]] = {}
     for job_id, kind, error_type, message, traceback, at, outcome in rows:
-        key = (kind, error_type or outcome, error_place(traceback))
+        key = (kind, error_type or outcome, failure_place(error_type, message, traceback))
         message, jobs, seen = found.setdefault(key, (message or "", {}, []))
         seen.append(at)
         if len(jobs) < _SAMPLES:

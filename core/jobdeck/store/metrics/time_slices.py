@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from ...model.kind_names import ONE_KIND_SQL
 from ...model.overview import TimeSlice
 from ..backend import SqlConnection
 from ..counters import SLOT_WIDTH
@@ -22,14 +23,14 @@ _REACH = (*(age for _, age, _ in ROLLUPS), float("inf"))
 METRICS = f"""
 SELECT {{group_by}}, measure, bucket, sum(n) FROM jobdeck_metrics
  WHERE width IN ({", ".join(map(str, WIDTHS))}) AND slot >= :begin
-   AND queue = coalesce(:queue, queue) AND kind = coalesce(:kind, kind)
+   AND queue = coalesce(:queue, queue) AND {ONE_KIND_SQL}
  GROUP BY 1, 2, 3
 """
 # Running jobs have no metrics yet, but their starts count.
-RUNNING = """
+RUNNING = f"""
 SELECT queue, kind, started_at, scheduled_at FROM jobdeck_jobs
  WHERE state = 'running' AND started_at >= :begin
-   AND queue = coalesce(:queue, queue) AND kind = coalesce(:kind, kind)
+   AND queue = coalesce(:queue, queue) AND {ONE_KIND_SQL}
 """
 _DEPTHS = """
 SELECT CAST((sampled.slot - :begin) / :width AS INTEGER), max(coalesce(one.pending, 0)), max(coalesce(one.oldest, 0))

@@ -16,19 +16,19 @@ from ...model.states import QUEUED, State
 from ..backend import rows_of
 from .unit_of_work import Undo, UndoableOperation, UndoData, UnitOfWork
 
-_COLUMNS = ("args", "queue", "priority", "max_attempts", "scheduled_at", "tags")
-_NAMES = {"args": "arguments", "max_attempts": "attempts", "scheduled_at": "time"}
+_COLUMNS = ("args", "kind", "queue", "priority", "max_attempts", "scheduled_at", "tags")
+_NAMES = {"args": "arguments", "kind": "name", "max_attempts": "attempts", "scheduled_at": "time"}
 
 # One statement, guarded by the state: a running or final job is never changed. Another time moves a ready job to later, or
 # makes a later one ready.
 _EDIT = """
-UPDATE jobdeck_jobs SET args = coalesce(:args, args), queue = coalesce(:queue, queue),
+UPDATE jobdeck_jobs SET args = coalesce(:args, args), kind = coalesce(:kind, kind), queue = coalesce(:queue, queue),
        priority = coalesce(:priority, priority), max_attempts = coalesce(:max_attempts, max_attempts),
        tags = coalesce(:tags, tags), scheduled_at = coalesce(:scheduled_at, scheduled_at),
        state = CASE WHEN :scheduled_at IS NULL OR state NOT IN ('pending', 'scheduled') THEN state
                     WHEN :scheduled_at > :now THEN 'scheduled' ELSE 'pending' END
  WHERE id = :id AND state IN ('scheduled', 'waiting', 'pending', 'retrying') AND attempt < coalesce(:max_attempts, max_attempts)
-RETURNING state, queue
+RETURNING state, queue, kind
 """
 
 
@@ -54,7 +54,7 @@ def describe(change: JobEdit) -> str:
 
 def _columns(change: JobEdit) -> dict[str, Any]:
     tags = None if change.tags is None else json.dumps(change.tags)
-    values = (change.args_json, change.queue, change.priority, change.max_attempts, change.scheduled_at, tags)
+    values = (change.args_json, change.kind, change.queue, change.priority, change.max_attempts, change.scheduled_at, tags)
     return dict(zip(_COLUMNS, values, strict=True))
 
 
@@ -65,9 +65,9 @@ def _stored(unit: UnitOfWork, job_id: int) -> dict[str, Any]:
 
 def _put(unit: UnitOfWork, job: Job, columns: Mapping[str, Any]) -> None:
     bound = dict.fromkeys(_COLUMNS) | dict(columns) | {"id": job.id, "now": unit.now}
-    for state, queue in rows_of(unit.connection, _EDIT, bound):
+    for state, queue, kind in rows_of(unit.connection, _EDIT, bound):
         unit.counters.count_transition(job.queue, job.kind, job.state, None)
-        unit.counters.count_transition(queue, job.kind, None, State(state))
+        unit.counters.count_transition(queue, kind, None, State(state))
 
 
 def _undo_edit(unit: UnitOfWork, job: Job | None, entry: UndoData, _at: float) -> None:

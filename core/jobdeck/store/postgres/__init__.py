@@ -37,6 +37,7 @@ class PostgresStore(Store):
         random: Random | None = None,
         synchronous: str = "FULL",
         create: bool = True,
+        readonly: bool = False,
     ) -> None:
         """Connect; create the tables, or migrate them, if needed.
 
@@ -48,14 +49,15 @@ class PostgresStore(Store):
             synchronous: `FULL` (an acknowledged write survives a crash of the server's machine, if the server is configured
                 for it); with `NORMAL` or `OFF` a crash may lose the last writes.
             create: create the tables if they do not exist.
+            readonly: only read the tables, as a user who may do no more, or on a standby.
 
         Raises:
             StoreRefused: the server is unreachable, or the database cannot be used as it is.
         """
         self._random = random or Random()
-        self._server = Connections(Address.read(where), clock, synchronous, create=create)
+        self._server = Connections(Address.read(where), clock, synchronous, create=create, readonly=readonly)
         self._channel = PostgresNotifier(self._server)
-        super().__init__(self._server, PostgresBackend(self._server, self._channel), POSTGRES)
+        super().__init__(self._server, PostgresBackend(self._server, self._channel), POSTGRES, readonly=readonly)
         self.enqueuer = self._row_guard.protect(Enqueuer(self._server, self._channel), writes=True)
         self.notifier = self._channel
 

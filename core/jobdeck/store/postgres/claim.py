@@ -1,10 +1,13 @@
 """Claims ready jobs for workers in PostgreSQL, each for one worker only.
 
 Three statements, as in SQLite. The *board* lists the lanes (a queue and a kind) with pending jobs, and the limits; the *pick*
-reads the first few jobs of each open lane from the index of ready rows, and locks none; the claim itself is a single UPDATE
-that takes those of the selected jobs that no other transaction is taking (`SKIP LOCKED`), issues the leases and counts the
-attempts. If others were faster, the next round searches past the jobs that they took, and further. So no claim waits for
-another one, and no row is locked that is not claimed.
+reads the first few jobs of each open lane from the index of ready rows; the claim itself is a single UPDATE that takes those
+of the selected jobs that no other transaction is taking (`SKIP LOCKED`), issues the leases and counts the attempts. So no claim
+waits for another one.
+
+The pick of a single lane locks the rows, past those that others have locked, so that each process gets other jobs. Among
+several lanes it would lock many jobs that are not claimed, and locks none: if others were faster, the next round searches past
+the jobs that they took, and further.
 
 Limits hold across all processes. Claims under a limit run one after the other.
 """
@@ -51,6 +54,8 @@ SELECT {_COLUMNS}
      ORDER BY ready.priority DESC, ready.id LIMIT :limit) AS job
  ORDER BY job.priority DESC, job.id LIMIT :limit
 """
+
+_PICK_LOCKED = _PICK.replace("LIMIT :limit) AS job", "LIMIT :limit FOR UPDATE SKIP LOCKED) AS job")
 
 # For many lanes, in two steps: the ids of the first few rows of each lane, then those that are the first of all.
 _HEADS = f"""
@@ -109,6 +114,8 @@ SELECT {JOB_COLUMNS} FROM claimed ORDER BY place
 
 _FURTHER = 4
 """The factor by which each round reads more jobs, if others took those of the round before."""
+_ROUNDS = 4
+"""The number of rounds in which jobs are searched for the prefetch, too, if others took some."""
 
 _ID, _KIND, _QUEUE, _CRASHES = COLUMN_INDEX["id"], COLUMN_INDEX["kind"], COLUMN_INDEX["queue"], COLUMN_INDEX["crashes"]
 
@@ -130,7 +137,7 @@ class Claimer:
             if capacity.limited and capacity.open_lanes():
                 advisory_lock(session, LIMITS)
                 capacity = _read_capacity(session, request, now)
-            rows = self._claim(session, request, capacity)
+            rows = self._claim(session, request, capacity, claimed)
             claimed.retry_after = capacity.retry_after
             if rows:
                 counters = PostgresCounterDeltas()
@@ -141,8 +148,8 @@ class Claimer:
         claimed.extend(map(job_reader(self._connections.lease_skew(), claimed=True), rows))
         return claimed
 
-    def _claim(self, session: Session, request: ClaimRequest, capacity: ClaimCapacity) -> list[Row]:
-        """Claim jobs for the worker, nearly always in one round.
+    def _claim(self, session: Session, request: ClaimRequest, capacity: ClaimCapacity, result: Claimed) -> list[Row]:
+        """Claim jobs for the worker, nearly always in one round, and set `contended` of the result.
 
         If a round withholds jobs, because their queue or kind has no capacity left, they are suspects, or another transaction
         is taking them, it may have seen no others. The next round then searches past them, for the threads that are still
@@ -158,18 +165,20 @@ class Claimer:
             "seconds": request.lease,
         }
         bound: dict[str, Any] = {"now": self._connections.now(session), "ageing": request.ageing}
-        query = _PICK_AGED if request.ageing else _PICK
         claimed: list[Row] = []
         passed: list[int] = []
         need, suspects = request.idle + request.ahead, request.suspects
         limit = need
+        rounds = 0
         while need > 0 and (lanes := capacity.open_lanes()):
+            rounds += 1
             picking = bound | {"limit": limit, "passed": passed, "crashed": suspects}
             if len(lanes) > FEW_LANES and not request.ageing:
                 heads = first_of_lanes(lanes, limit, partial(_read_heads, session, picking, lanes))
                 picked = rows_of(session, _PICK_IDS, {"ids": [head[2] for head in heads]})
             else:
                 queues, kinds = map(list, zip(*lanes, strict=True))
+                query = _PICK_AGED if request.ageing else _PICK_LOCKED if len(lanes) == 1 else _PICK
                 picked = rows_of(session, query, picking | {"queues": queues, "kinds": kinds})
             idle = request.idle - len(claimed)
             chosen = select_claimable(picked, idle, capacity, suspects=suspects)
@@ -184,11 +193,13 @@ class Claimer:
             # Once each idle thread has a job, the jobs after the last of them were not considered.
             seen = len(picked) if len(chosen) < idle else [row[_ID] for row in picked].index(ids[-1]) + 1 if ids else 0
             passed += [row[_ID] for row in picked[:seen] if row[_ID] not in got]
-            if seen == len(picked) < limit:
+            exhausted = seen == len(picked) < limit
+            result.contended = not exhausted and len(mine) < min(len(chosen), need)
+            if exhausted:
                 break
             suspects = suspects and not any(row[_CRASHES] for row in mine)
-            need = request.idle - len(claimed)
-            limit = limit * _FURTHER if len(mine) < len(chosen) else need
+            need = request.idle - len(claimed) + (request.ahead if result.contended and rounds < _ROUNDS else 0)
+            limit = limit * _FURTHER if result.contended else need
         return claimed
 
 

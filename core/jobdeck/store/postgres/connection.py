@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial, wraps
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, cast
 from weakref import WeakSet
@@ -15,7 +15,7 @@ from psycopg.rows import TupleRow
 
 from ... import fork
 from ...clock import Clock, time
-from ...model.errors import StoreFailed, StoreMissing, StoreReplaced, StoreUnreachable
+from ...model.errors import StoreError, StoreFailed, StoreMissing, StoreRefused, StoreReplaced, StoreUnreachable
 from .dsn import Address
 from .errors import Conflict, ErrorTranslator, connect_error_text
 from .identity import TABLE, DatabaseIdentity, Identity
@@ -36,12 +36,18 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
+class _RollBack(Exception):
+    """Ends a transaction without its changes."""
+
+
 class _Local(threading.local):
     """The state of one thread."""
 
     connection: RawConnection | None = None
     generation: int | None = None
     """The number of the queue that the thread uses; `None` before its first call."""
+    trial = False
+    """`True` inside a transaction that will be rolled back; see `Connections.repaired`."""
 
 
 class Connections:
@@ -51,7 +57,9 @@ class Connections:
     If another queue replaces the old one, each thread that used that one gets a `StoreReplaced` once.
     """
 
-    def __init__(self, address: Address, clock: Clock | None, synchronous: str, *, create: bool = True) -> None:
+    def __init__(
+        self, address: Address, clock: Clock | None, synchronous: str, *, create: bool = True, readonly: bool = False
+    ) -> None:
         self.where = address.shown
         self.address = address
         self._clock = clock
@@ -65,7 +73,8 @@ class Connections:
         self._guard = threading.Lock()
         self._translate_errors = ErrorTranslator(self.where)
         self._skew = 0.0
-        self.identity = DatabaseIdentity(make_ready(address, synchronous, create=create))
+        self._readonly = readonly
+        self.identity = DatabaseIdentity(make_ready(address, synchronous, create=create, readonly=readonly))
         fork.register(self)
 
     def after_fork(self) -> None:
@@ -121,6 +130,8 @@ class Connections:
 
         Inside an open transaction this is a savepoint: an exception undoes its own changes only.
         """
+        if self._readonly and not self._local.trial:
+            raise StoreRefused(self.where, "is open for reading only")
         with self._translate_errors:
             inner = self._inside()
             connection = inner or self._begin(_BEGIN)
@@ -196,10 +207,47 @@ class Connections:
                 time.sleep(random.uniform(0, 0.002 * 2**attempt))
         raise AssertionError
 
+    @property
+    def notice(self) -> str | None:
+        """See `Store.notice`: a server shows everything that the user may read."""
+        return None
+
+    @contextmanager
+    def repaired(self, repair: Callable[[], Sequence[object]]) -> Iterator[bool]:
+        """See `base.Connections.repaired`: they are repaired in a transaction that is rolled back at the end.
+
+        A user who may only read gets the damaged rows as they are.
+        """
+        with ExitStack() as stack:
+            self._local.trial = True
+            try:
+                stack.enter_context(self._rolled_back())
+                found = bool(repair())
+            except StoreError:
+                found = False
+            finally:
+                self._local.trial = False
+            yield found
+
+    @contextmanager
+    def _rolled_back(self) -> Iterator[None]:
+        try:
+            with self.transaction():
+                yield
+                raise _RollBack  # noqa: TRY301
+        except _RollBack:
+            pass
+
     def execute_raw(self, statement: str, bound: tuple[Any, ...] = ()) -> None:
         """Run a statement that needs no transaction on this thread's connection."""
         with self._translate_errors:
             self._connection().raw.execute(cast("Any", statement), bound or None)
+
+    @contextmanager
+    def idle_connection(self) -> Iterator[psycopg.Connection[TupleRow]]:
+        """Yield this thread's connection, outside of a transaction."""
+        with self._translate_errors:
+            yield self._connection().raw
 
     # -- connections ------------------------------------------------------------------------------
 
@@ -237,6 +285,8 @@ class Connections:
 
     def recreate(self) -> None:
         """See `Store.recreate`."""
+        if self._readonly:
+            raise StoreRefused(self.where, "is open for reading only")
         make_ready(self.address, self._synchronous)
 
     def _begin(self, statement: str) -> RawConnection:
@@ -327,7 +377,7 @@ class Connections:
         if seen.table is None:
             raise StoreMissing(self.where, "no longer holds a queue")
         # Another queue may be of another version of jobdeck: it is checked as a newly opened one.
-        generation = self.identity.observe(seen, lambda: make_ready(self.address, self._synchronous))
+        generation = self.identity.observe(seen, lambda: make_ready(self.address, self._synchronous, readonly=self._readonly))
         return RawConnection(raw, generation, seen.table, self._raws)
 
     def close(self) -> None:

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ...model.filter import Value
+from ...model.case_folding import DOTTED, fold_value, foldings_into
+from ...model.filter import Literal
+from ...model.filter_text import Pattern
 from ..backend import SqlConnection
 from ..queries.dialect import Bound, Dialect, bind
-from ..queries.filter_sql import wildcards
+from ..queries.filter_sql import like_pattern
 from ..records import Row
 
 OF_SCHEDULE = "substr(tags, strpos(tags, '\"schedule:'))"
 """The end of the tags, from the tag of the schedule on, which is the last one. As in the index `jobdeck_by_schedule`."""
 SCHEDULED = "strpos(tags, '\"schedule:') > 0"
-_NOT_AS_IT_IS = re.compile(r'[*?\[\]{},:"\\\x00-\x1f]+')
+_LAST_LINE = r"left(regexp_replace(regexp_replace(rtrim(attempt.message, E' \t\r\n'), '^.*\n', ''), '[0-9]+', '#', 'g'), 200)"
+"""`model.metrics.last_line` of the message of an attempt."""
+_NOT_AS_IT_IS = re.compile(r'[\[\]{},:"\\\x00-\x1f]+')
 _MOST_PIECES = 16
 _LARGEST = 2**63 - 1
 
@@ -27,8 +31,13 @@ class PostgresDialect(Dialect):
     sorted_tags = "CASE WHEN tags <> '[]' AND jobdeck_tags(tags) IS NOT NULL THEN tags END"
     scheduled = SCHEDULED
     of_schedule = OF_SCHEDULE
+    searched_args = (
+        "CASE WHEN strpos(args, '\"base_env\":') > 0"
+        " THEN concat(jobdeck_argument(args, '{command}'), ' ', jobdeck_argument(args, '{cwd}')) ELSE args END"
+    )
+    failure_place = f"CASE WHEN attempt.error_type LIKE '% %' THEN {_LAST_LINE} ELSE jobdeck_place(attempt.traceback) END"
 
-    def one_of(self, column: str, values: Sequence[Value], bound: Bound) -> str:
+    def one_of(self, column: str, values: Sequence[Literal], bound: Bound) -> str:
         if all(isinstance(value, str) for value in values):
             return f"{column} = ANY({bind(bound, [*values])}::text[])"
         # Whole numbers, as the columns are: their index serves no other type.
@@ -41,25 +50,38 @@ class PostgresDialect(Dialect):
         limit = math.ceil(value) if op in ("<", ">=") else math.floor(value)
         return f"{column} {op} {bind(bound, max(-_LARGEST, min(limit, _LARGEST)))}::bigint"
 
-    def like(self, column: str, pattern: str, bound: Bound) -> str:
-        return f"{column} LIKE {bind(bound, wildcards(pattern))}"
+    def like(self, column: str, pattern: Pattern, bound: Bound) -> str:
+        return f"{column} LIKE {bind(bound, like_pattern(pattern))}"
 
-    def part(self, columns: Sequence[str], pattern: str, bound: Bound) -> str:
-        name = bind(bound, pattern)
-        return "(" + " OR ".join(f"{column} ILIKE {name}" for column in columns) + ")"
+    def part(self, column: str, value: str | Pattern, bound: Bound) -> str:
+        folded = fold_value(value)
+        characters = "".join(folded.literals)
+        foldings = foldings_into(characters)
+        pattern = bind(bound, f"%{like_pattern(folded)}%")
+        tests = []
+        if characters.isascii():  # the server's own idea of case depends on its locale, except in this one
+            tests.append(f'{column} COLLATE "C" ILIKE {pattern}')
+        if not "".join(foldings).isascii() or not characters.isascii():
+            folded_column = _folded(column, foldings, bound, dotted="i" in characters)
+            tests.append(f"(octet_length({column}) <> char_length({column}) AND {folded_column} LIKE {pattern})")
+        return f"({' OR '.join(tests)})"
 
     def tagged(self, tags: Sequence[str], bound: Bound) -> str:
         return f"({_may_hold('tags', tags, bound)} AND jobdeck_tags(tags) && {bind(bound, [*tags])}::text[])"
 
-    def tagged_like(self, pattern: str, bound: Bound) -> str:
+    def tagged_like(self, pattern: Pattern, bound: Bound) -> str:
         found = f"SELECT 1 FROM unnest(jobdeck_tags(tags)) AS tag (value) WHERE {self.like('value', pattern, bound)}"
         return f"({_may_hold('tags', [pattern], bound)} AND EXISTS ({found}))"
+
+    def tagged_part(self, value: str | Pattern, bound: Bound) -> str:
+        found = f"SELECT 1 FROM unnest(jobdeck_tags(tags)) AS tag (value) WHERE {self.part('value', value, bound)}"
+        return f"(strpos(tags, '\\') > 0 AND EXISTS ({found}))"
 
     def argument_is(self, path: Sequence[str], values: Sequence[str], bound: Bound) -> str:
         found = self.one_of(_argument(path, bound), values, bound)
         return f"({_may_hold('args', values, bound)} AND {found})"
 
-    def argument_like(self, path: Sequence[str], pattern: str, bound: Bound) -> str:
+    def argument_like(self, path: Sequence[str], pattern: Pattern, bound: Bound) -> str:
         found = self.like(_argument(path, bound), pattern, bound)
         return f"({_may_hold('args', [pattern], bound)} AND {found})"
 
@@ -103,12 +125,23 @@ def _argument(path: Sequence[str], bound: Bound) -> str:
     return f"jobdeck_argument(args, {bind(bound, [*path])}::text[])"
 
 
-def _may_hold(column: str, patterns: Sequence[str], bound: Bound) -> str:
-    """Test whether JSON can hold a text that matches one of the patterns, five times as fast as by parsing the JSON.
+def _folded(column: str, foldings: Mapping[str, str], bound: Bound, *, dotted: bool) -> str:
+    """Return the text of the column with these letters folded, and no others."""
+    single = {each: to for each, to in foldings.items() if len(to) == 1}
+    folded = f"translate({column}, {bind(bound, ''.join(single.keys()))}, {bind(bound, ''.join(single.values()))})"
+    several = [(each, to) for each, to in foldings.items() if len(to) > 1]
+    for each, to in [*several, *[DOTTED] * dotted]:
+        folded = f"replace({folded}, {bind(bound, each)}, {bind(bound, to)})"
+    return folded
 
-    Text that is neither a wildcard nor part of JSON's grammar occurs in it literally, unless something is escaped.
+
+def _may_hold(column: str, values: Sequence[str | Pattern], bound: Bound) -> str:
+    """Test whether JSON can hold a text that is, or matches, one of the values, five times as fast as by parsing the JSON.
+
+    Text that is not part of JSON's grammar occurs in it literally, unless something is escaped.
     """
-    pieces = [max(_NOT_AS_IT_IS.split(pattern), key=len) for pattern in patterns]
+    literals = [value.literals if isinstance(value, Pattern) else (value,) for value in values]
+    pieces = [max((piece for each in texts for piece in _NOT_AS_IT_IS.split(each)), key=len, default="") for texts in literals]
     if not all(pieces) or len(pieces) > _MOST_PIECES:
         return f"{column} <> '[]'"  # as most tags are
     held = [f"strpos({column}, {bind(bound, piece)}) > 0" for piece in pieces]

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ...model.errors import JobNotFound, UniqueKeyConflict
+from ...model.errors import BatchNotFound, JobNotFound, UniqueKeyConflict
 from ...model.jobs import Batch, Job, NewJob, OnConflict
+from ...model.kind_names import handler_kind
 from ...model.states import State
 from ..backend import rows_of
 from ..counters import CounterDeltas
-from ..new_job import encode_tags, initial_state, new_job_record, unique_states_mask
+from ..new_job import batch_total, encode_tags, initial_state, new_job_record, unique_states_mask
 from ..queries.job_details import read_batch
 from ..records import JOB_COLUMNS, job_reader
 from .caller_transaction import caller_connection
@@ -135,25 +136,20 @@ class Enqueuer:
         return range(first, first + len(args))
 
     @retried
-    def enqueue_batch(self, name: str, jobs: Sequence[NewJob]) -> Batch:
+    def enqueue_batch(self, name: str, jobs: Sequence[NewJob], into: int | None = None) -> Batch:
         """See `base.Enqueuer.enqueue_batch`."""
         with self._connections.write_transaction() as session:
-            batch = int(
-                session.execute(
-                    "INSERT INTO jobdeck_batches (name, total, created_at) VALUES (?, 0, ?) RETURNING id",
-                    (name, self._connections.now(session)),
-                ).get
-            )
+            batch = into
+            if batch is None:
+                insert = "INSERT INTO jobdeck_batches (name, total, created_at) VALUES (?, 0, ?) RETURNING id"
+                batch = int(session.execute(insert, (name, self._connections.now(session))).get)
             self._insert_all(session, jobs, batch)
-            # If a unique key was taken, the job that holds it is not part of the batch.
-            session.execute(
-                "UPDATE jobdeck_batches SET total = (SELECT count(*) FROM jobdeck_jobs WHERE batch = ?1) WHERE id = ?1",
-                (batch,),
-            )
+            session.execute(f"UPDATE jobdeck_batches SET total = {batch_total(jobs)} WHERE id = ?1", (batch,))
             found = read_batch(session, batch)
+            if found is None:
+                raise BatchNotFound(batch)
         if jobs:
             self._notify()
-        assert found is not None
         return found
 
 
@@ -217,7 +213,7 @@ def _holder(session: Session, new: NewJob, counters: CounterDeltas, now: float) 
     if not found:
         return None
     holder = job_reader(0.0)(found[0])
-    if new.on_conflict is OnConflict.REFUSE or (replacing and holder.kind != new.kind):
+    if new.on_conflict is OnConflict.REFUSE or (replacing and handler_kind(holder.kind) != handler_kind(new.kind)):
         raise UniqueKeyConflict(new.unique_key, holder.id, holder.state)
     if not replacing or not holder.state.is_queued:
         return holder
@@ -226,10 +222,12 @@ def _holder(session: Session, new: NewJob, counters: CounterDeltas, now: float) 
     if state in (State.PENDING, State.SCHEDULED):
         state = State.PENDING if due <= now else State.SCHEDULED
     session.execute(
-        "UPDATE jobdeck_jobs SET args = ?, priority = ?, scheduled_at = ?, state = ?, tags = ?, expires_at = ? WHERE id = ?",
-        (new.args_json, new.priority, due, state.value, encode_tags(new), new.expires_at, holder.id),
+        "UPDATE jobdeck_jobs SET kind = ?, args = ?, priority = ?, scheduled_at = ?, state = ?, tags = ?, expires_at = ?"
+        " WHERE id = ?",
+        (new.kind, new.args_json, new.priority, due, state.value, encode_tags(new), new.expires_at, holder.id),
     )
-    counters.count_transition(holder.queue, holder.kind, holder.state, state)
+    counters.count_transition(holder.queue, holder.kind, holder.state, None)
+    counters.count_transition(holder.queue, new.kind, None, state)
     return holder
 
 

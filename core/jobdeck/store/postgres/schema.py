@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any, cast
 
 import psycopg
@@ -19,13 +19,14 @@ OLDEST = 150000
 """The oldest supported server, as libpq numbers it."""
 
 
-def make_ready(address: Address, synchronous: str, *, create: bool = True) -> Identity:
+def make_ready(address: Address, synchronous: str, *, create: bool = True, readonly: bool = False) -> Identity:
     """Check the database, migrate its schema, and return its identity. A refused database is left unchanged.
 
     Args:
         address: the address of the database.
         synchronous: see `PostgresStore`.
         create: create a queue if there is none; otherwise refuse the database.
+        readonly: change nothing: refuse a database without a queue, and one of an older schema.
 
     Raises:
         StoreRefused: it is unreachable, or cannot be used as it is.
@@ -37,17 +38,24 @@ def make_ready(address: Address, synchronous: str, *, create: bool = True) -> Id
         raise StoreRefused(where, f"cannot be reached: {error_text(error)}") from error
     try:
         with ErrorTranslator(where):
-            check_server(raw, where)
-            if not create and schema_of(raw, where) == 0:
+            check_server(raw, where, readonly=readonly)
+            version = schema_of(raw, where) if readonly or not create else 1
+            if version == 0:
                 raise StoreRefused(where, "holds no queue; the first enqueued job creates one")
-            _migrate(raw, where)
+            if not readonly:
+                _migrate(raw, where)
+            elif version < newest_schema():
+                known = newest_schema()
+                raise StoreRefused(
+                    where, f"is of an older jobdeck (schema {version}; this one knows {known}); start a worker to migrate it"
+                )
             return Identity.read(raw)
     finally:
         raw.close()
 
 
-def check_server(raw: psycopg.Connection[TupleRow], where: str) -> None:
-    """Refuse a server, a database or a schema that cannot hold a queue."""
+def check_server(raw: psycopg.Connection[TupleRow], where: str, *, readonly: bool = False) -> None:
+    """Refuse a server, a database or a schema that cannot hold a queue; with `readonly`, that cannot be read."""
     version = raw.info.server_version
     if version < OLDEST:
         raise StoreRefused(where, f"is on PostgreSQL {version // 10000}, and jobdeck needs {OLDEST // 10000} or newer")
@@ -57,7 +65,7 @@ def check_server(raw: psycopg.Connection[TupleRow], where: str) -> None:
     row = raw.execute("SELECT pg_is_in_recovery(), current_schema(), current_setting('search_path')").fetchone()
     assert row is not None
     standby, schema, path = row
-    if standby:
+    if standby and not readonly:
         raise StoreRefused(where, "is a standby, which cannot be written to; name the primary server")
     if schema is None:
         raise StoreRefused(where, f"has no schema of the search path {path}; make one with CREATE SCHEMA, or name another")
@@ -88,7 +96,7 @@ def _migrate(raw: psycopg.Connection[TupleRow], where: str) -> None:
     raw.execute("SELECT pg_advisory_lock(hashtext('jobdeck'), hashtext(current_schema()))")
     with raw.transaction():
         for number in range(schema_of(raw, where), newest_schema()):
-            raw.execute(cast("Any", _steps()[number]), prepare=False)
+            raw.execute(cast("Any", _steps()[number].read_text("utf-8")), prepare=False)
             raw.execute(
                 "INSERT INTO jobdeck_meta VALUES ('schema', $1) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
                 (str(number + 1),),
@@ -96,10 +104,9 @@ def _migrate(raw: psycopg.Connection[TupleRow], where: str) -> None:
 
 
 @cache
-def _steps() -> tuple[str, ...]:
-    folder = files("jobdeck.store.postgres") / "migrations"
-    scripts = sorted((entry for entry in folder.iterdir() if entry.name.endswith(".sql")), key=lambda entry: entry.name)
-    return tuple(script.read_text("utf-8") for script in scripts)
+def _steps() -> tuple[Path, ...]:
+    """Return the scripts that change the schema, the oldest first."""
+    return tuple(sorted((Path(__file__).parent / "migrations").glob("*.sql")))
 
 
 def newest_schema() -> int:

@@ -110,10 +110,11 @@ class Transitions:
         )
 
     @retried
-    def report_progress(self, job_id: int, lease: int, progress: float) -> bool:
+    def report_progress(self, job_id: int, lease: int, progress: float, message: str | None = None) -> bool:
         """See `base.Transitions.report_progress`."""
         with self._connections.write_transaction() as session:
-            session.execute(f"UPDATE jobdeck_jobs SET progress = ? WHERE {HELD}", (progress, job_id, lease))
+            query = f"UPDATE jobdeck_jobs SET progress = ?, progress_message = ? WHERE {HELD}"
+            session.execute(query, (progress, message, job_id, lease))
             return session.changes() == 1
 
     @retried

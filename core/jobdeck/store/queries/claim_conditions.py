@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from ...model.claim_conditions import AHEAD_COUNTED, ClaimConditions, DrainRate, Parent, is_available, matches
 from ...model.jobs import Job
+from ...model.kind_names import HANDLER_SQL, handler_kind
 from ...model.overview import WorkerInfo
 from ...model.states import State
 from ..backend import SqlConnection, rows_of
@@ -80,7 +81,7 @@ def read_claim_conditions(
         paused_at=paused_at,
         max_running=max_running,
         queue_running=_running(connection, "queue", job.queue),
-        kind_running=_running(connection, "kind", job.kind),
+        kind_running=_running(connection, HANDLER_SQL, handler_kind(job.kind)),
         rate=rate,
         rate_period=period,
         rate_free_in=_rate_free_in(connection, job.queue, rate, period, moment.lease_now),

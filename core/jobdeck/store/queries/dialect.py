@@ -10,7 +10,8 @@ from ..backend import SqlConnection
 from ..records import Row
 
 if TYPE_CHECKING:
-    from ...model.filter import Value
+    from ...model.filter import Literal
+    from ...model.filter_text import Pattern
 
 Bound = dict[str, Any]
 """The named values of a statement."""
@@ -33,8 +34,13 @@ class Dialect(ABC):
     of_schedule: str
     """The end of the stored tags that names the schedule, as in the index `jobdeck_by_schedule`."""
 
+    searched_args: str
+    """The arguments that free text is searched in; of a command that carries an environment, the command and its folder."""
+    failure_place: str
+    """The place of a failed attempt named `attempt`: see `model.metrics.failure_place`."""
+
     @abstractmethod
-    def one_of(self, column: str, values: Sequence[Value], bound: Bound) -> str:
+    def one_of(self, column: str, values: Sequence[Literal], bound: Bound) -> str:
         """Test whether the column has one of the values, all of them texts or all of them numbers."""
 
     @abstractmethod
@@ -42,20 +48,27 @@ class Dialect(ABC):
         """Compare the number with the value; `whole` says that the column holds whole numbers."""
 
     @abstractmethod
-    def like(self, column: str, pattern: str, bound: Bound) -> str:
-        """Match the text, case-sensitively; `*` and `?` are wildcards."""
+    def like(self, column: str, pattern: Pattern, bound: Bound) -> str:
+        """Match the text, case-sensitively."""
 
     @abstractmethod
-    def part(self, columns: Sequence[str], pattern: str, bound: Bound) -> str:
-        """Test whether one of the columns contains the pattern of LIKE (see `wildcards`), in any case."""
+    def part(self, column: str, value: str | Pattern, bound: Bound) -> str:
+        """Test whether the text contains the value, in any case as `model/case_folding.py` defines it.
+
+        Folding costs much more than reading: it is left to texts that are not ASCII, if it can make a difference.
+        """
 
     @abstractmethod
     def tagged(self, tags: Sequence[str], bound: Bound) -> str:
         """Test whether the job has one of the tags. Unreadable tags match none."""
 
     @abstractmethod
-    def tagged_like(self, pattern: str, bound: Bound) -> str:
+    def tagged_like(self, pattern: Pattern, bound: Bound) -> str:
         """Test whether the job has a tag that matches as `like` does."""
+
+    @abstractmethod
+    def tagged_part(self, value: str | Pattern, bound: Bound) -> str:
+        """Test whether one of the job's tags that are stored with escapes contains the value, as `part` does."""
 
     @abstractmethod
     def argument_is(self, path: Sequence[str], values: Sequence[str], bound: Bound) -> str:
@@ -65,7 +78,7 @@ class Dialect(ABC):
         """
 
     @abstractmethod
-    def argument_like(self, path: Sequence[str], pattern: str, bound: Bound) -> str:
+    def argument_like(self, path: Sequence[str], pattern: Pattern, bound: Bound) -> str:
         """Test whether the argument matches as `like` does; see `argument_is`."""
 
     @abstractmethod

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 
+from ...model.kind_names import ONE_KIND_SQL
 from ..backend import SqlConnection
 
 # Of each lane (queue and kind) and each priority in it, the first few rows of the index of ready rows: they have waited
 # longest, or nearly, because a lane is processed by id. Reading a million ready rows would take a second. Lowest priorities
 # first: they have the oldest jobs.
-_OLDEST = """
+_OLDEST = f"""
 WITH RECURSIVE
   lane AS (SELECT queue, kind FROM jobdeck_counts WHERE state = 'pending' AND n > 0
-              AND queue = coalesce(:queue, queue) AND kind = coalesce(:kind, kind)),
+              AND queue = coalesce(:queue, queue) AND {ONE_KIND_SQL}),
   step (queue, kind, priority, rest) AS (
     SELECT queue, kind, (SELECT priority FROM jobdeck_jobs AS job
                           WHERE job.state = 'pending' AND job.queue = lane.queue AND job.kind = lane.kind

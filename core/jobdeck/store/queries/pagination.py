@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...model.errors import InvalidOption
-from ...model.filter import Condition, Term, is_pattern
+from ...model.filter import Condition, Term
+from ...model.filter_text import Pattern
 from ...model.jobs import PAGED_SORTS, PageEnd
 from ...model.states import State
 from ..backend import SqlConnection, rows_of
@@ -48,6 +49,8 @@ SORTS = (
 """The keys that a list can be sorted by. Jobs without the value come last, in either direction."""
 COUNTED = ("state", "queue", "kind")
 """Columns of the depth counters, each with an index of its own."""
+_COUNTED_FIELDS = (*COUNTED, "name")
+"""Fields of filters that need these columns only."""
 _WALKS = 16
 """The number of scans that are merged at most."""
 
@@ -114,7 +117,7 @@ def _behind(sort: str, descending: bool, after: PageEnd, bound: Bound) -> str:
 def count_query(dialect: Dialect, condition: Condition, now: float, by: str | None = None) -> tuple[str, Bound]:
     """Return a query for the number of jobs that meet the condition, from the depth counters if possible; by a column."""
     clause, bound = where(condition, now, dialect)
-    if all(term.field in COUNTED for term in condition.terms):
+    if all(term.field in _COUNTED_FIELDS for term in condition.terms):
         counted = f"coalesce(sum(n), 0) FROM jobdeck_counts WHERE {clause}"
     else:
         counted = f"count(*) FROM jobdeck_jobs WHERE {clause}"
@@ -131,7 +134,7 @@ def _choose_scan(connection: SqlConnection, dialect: Dialect, condition: Conditi
     schedules = condition.only("schedule")
     if schedules is not None and len(schedules) <= _WALKS:
         return IndexScan("jobdeck_by_schedule", (dialect.of_schedule,), [(schedule_tail(name),) for name in sorted(schedules)])
-    counted = tuple(term for term in condition.terms if term.field in COUNTED)
+    counted = tuple(term for term in condition.terms if term.field in _COUNTED_FIELDS)
     if not counted:
         return None
     held = _known_values(connection, dialect, counted)
@@ -168,8 +171,7 @@ def _jobs_with(connection: SqlConnection, column: str, values: Sequence[str]) ->
 def _numbers(condition: Condition, field: str) -> list[int] | None:
     """Return the whole numbers that a positive `field:` term admits; `None` if there is no such term."""
     for term in condition.terms:
-        if term.field == field and term.op == ":" and not term.negated and not any(map(is_pattern, term.values)):
-            return [
-                *dict.fromkeys(int(value) for value in term.values if float(value).is_integer() and abs(float(value)) < 2**63)
-            ]
+        if term.field == field and term.op == ":" and not term.negated:
+            values = [value for value in term.values if not isinstance(value, Pattern)]
+            return [*dict.fromkeys(int(value) for value in values if float(value).is_integer() and abs(float(value)) < 2**63)]
     return None

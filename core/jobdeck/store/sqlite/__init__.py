@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from .dialect import SQLITE
 from .enqueue import Enqueuer
 
 if TYPE_CHECKING:
+    from ..damaged_rows import DamagedRow
     from .claim import Claimer
     from .complete import Completer
     from .logs import Logs
@@ -34,6 +36,7 @@ class SqliteStore(Store):
         random: Random | None = None,
         synchronous: str = "FULL",
         adopt: bool = False,
+        readonly: bool = False,
     ) -> None:
         """Open the file; create it, or migrate its schema, if needed.
 
@@ -43,15 +46,21 @@ class SqliteStore(Store):
             random: the source of leases; seeded by the operating system if `None`.
             synchronous: `FULL` (an acknowledged write survives power loss), `NORMAL` or `OFF`.
             adopt: put the queue into a database that holds another program's tables.
+            readonly: only read the file, which may be one that this user cannot write to.
 
         Raises:
             StoreRefused: the file is not a database, damaged, read-only, another program's or newer.
         """
         self._clock = clock or SystemClock()
         self._random = random or Random()
-        self._file = Connections(path, self._clock, synchronous, adopt=adopt)
+        if readonly:
+            from .read_only import ReadOnlyConnections
+
+            self._file: Connections = ReadOnlyConnections(path, self._clock, repair=_repair_file)
+        else:
+            self._file = Connections(path, self._clock, synchronous, adopt=adopt)
         self._sockets = SocketNotifier(path)
-        super().__init__(self._file, SqliteBackend(self._file, self._clock, self._sockets), SQLITE)
+        super().__init__(self._file, SqliteBackend(self._file, self._clock, self._sockets), SQLITE, readonly=readonly)
         self.enqueuer = self._row_guard.protect(Enqueuer(self._file, self._clock, self._sockets), writes=True)
         self.notifier = self._sockets
 
@@ -84,3 +93,12 @@ class SqliteStore(Store):
         from .maintenance import SqliteMaintenance
 
         return SqliteMaintenance(self._file, self._backend, self._clock)
+
+
+def _repair_file(path: Path) -> Sequence[DamagedRow]:
+    """Migrate the schema of a file that nobody else uses, and repair its rows; return them as they were."""
+    store = SqliteStore(path, synchronous="OFF")
+    try:
+        return store.maintenance.repair_rows()
+    finally:
+        store.close()

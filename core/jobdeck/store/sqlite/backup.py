@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from uuid import uuid4
 
@@ -18,22 +19,25 @@ import apsw
 
 from ...model.errors import BackupFailed
 from ..maintenance import Backup, Progress
-from .raw_connection import connect
+from .raw_connection import is_utf8_path
 from .repair import integrity_problems
 
 _STEP = 1024
 """Pages copied between two progress reports: 4 MB."""
 
 
-def write_backup(source: Path, target: Path, *, force: bool, progress: Progress | None) -> Backup:
-    """See `StoreMaintenance.backup`."""
+def write_backup(
+    source: Path, reading: AbstractContextManager[apsw.Connection], target: Path, *, force: bool, progress: Progress | None
+) -> Backup:
+    """See `StoreMaintenance.backup`. `reading` opens a read transaction on the file `source`."""
     target = target.absolute()
     _check_target(source, target, force=force)
     part = target.with_name(f".{target.name[:200]}.{uuid4().hex[:8]}.part")
     try:
         with _removed(part):
             os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-            _copy(source, part, progress)
+            with reading as reader:
+                _copy(reader, part, progress)
             jobs = _check(part, target)
             part.chmod(source.stat().st_mode & 0o777)
             _name(part, target, force=force)
@@ -47,6 +51,8 @@ def write_backup(source: Path, target: Path, *, force: bool, progress: Progress 
 
 
 def _check_target(source: Path, target: Path, *, force: bool) -> None:
+    if not is_utf8_path(target):
+        raise BackupFailed(target, "SQLite needs a path that is UTF-8")
     if target.is_dir():
         raise BackupFailed(target, "it is a folder; name a file in it")
     if not target.parent.is_dir():
@@ -72,10 +78,9 @@ def _removed(part: Path) -> Iterator[None]:
             part.with_name(part.name + result).unlink(missing_ok=True)
 
 
-def _copy(source: Path, part: Path, progress: Progress | None) -> None:
-    reader, copy = connect(source), apsw.Connection(str(part), flags=apsw.SQLITE_OPEN_READWRITE)
+def _copy(reader: apsw.Connection, part: Path, progress: Progress | None) -> None:
+    copy = apsw.Connection(str(part), flags=apsw.SQLITE_OPEN_READWRITE)
     try:
-        reader.execute("BEGIN; SELECT count(*) FROM jobdeck_meta").fetchall()
         with copy.backup("main", reader, "main") as backup:
             while not backup.done:
                 backup.step(_STEP)
@@ -85,7 +90,6 @@ def _copy(source: Path, part: Path, progress: Progress | None) -> None:
         copy.execute("PRAGMA journal_mode = DELETE")
     finally:
         copy.close()
-        reader.close()  # its snapshot is not needed for the check
 
 
 def _check(part: Path, target: Path) -> int:

@@ -39,7 +39,7 @@ SELECT json_array(
 # The rows as they will be once claimed. Values that all of them share are filled in afterwards, and so are neither written
 # as JSON nor parsed.
 _CLAIMED = {"state": "'running'", "attempt": "attempt + 1", "started_at": "NULL", "worker": "NULL"}
-_CLAIMED |= {"lease": ":lease + id", "lease_until": "NULL", "progress": "NULL"}
+_CLAIMED |= {"lease": ":lease + id", "lease_until": "NULL", "progress": "NULL", "progress_message": "NULL"}
 _COLUMNS = ", ".join(_CLAIMED.get(column, column) for column in JOB_COLUMNS.split(", "))
 # The second value is the number of rows that must not be prefetched.
 _PICKED = f"SELECT json_group_array(json_array({_COLUMNS}) ORDER BY {{order}}), sum({{unsafe}}) FROM"

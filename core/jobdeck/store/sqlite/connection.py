@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from weakref import WeakSet
@@ -115,10 +115,33 @@ class Connections:
         self._identity = DatabaseIdentity(self._given, self.where)
         self._translate_errors = ErrorTranslator(self.where)
         with self._translate_errors:
-            make_ready(self.path, self.where, clock, adopt=adopt)
-        self._identity.accept(self.path)
+            self._prepare()
         _stores.add(self)
         fork.register(self)
+
+    def _prepare(self) -> None:
+        """Make the file ready for its first connection."""
+        make_ready(self.path, self.where, self._clock, adopt=self._adopt)
+        self._identity.accept(self.path)
+
+    @property
+    def notice(self) -> str | None:
+        """What a reader must know of what is read; see `Store.notice`."""
+        return None
+
+    @contextmanager
+    def repaired(self, repair: Callable[[], Sequence[object]]) -> Iterator[bool]:
+        """See `base.Connections.repaired`: these repair damaged rows where they are."""
+        yield False
+
+    @staticmethod
+    def all_stores() -> list[Connections]:
+        """Return the connections of all queues that this process has open."""
+        return [*_stores]
+
+    def forget(self) -> None:
+        """Remove this from the queues that this process has open."""
+        _stores.discard(self)
 
     def after_fork(self) -> None:
         """Drop the parent's connections, in the child.
@@ -257,6 +280,17 @@ class Connections:
             if self._inside() is None:
                 self._current()
 
+    @contextmanager
+    def snapshot(self) -> Iterator[apsw.Connection]:
+        """Open a long read transaction, on a connection of its own."""
+        self.check()
+        reader = connect(self.path)
+        try:
+            reader.execute("BEGIN; SELECT count(*) FROM jobdeck_meta").fetchall()
+            yield reader
+        finally:
+            reader.close()
+
     def _follow(self) -> None:
         """Open the current file in place of the one that was open."""
         if self._closed:
@@ -365,7 +399,7 @@ class Connections:
                 self._fold()
             self._all.clear()
             self._local = _Local()
-            _stores.discard(self)
+            self.forget()
         file_guard.close_unused()
 
     def _fold(self) -> None:

@@ -11,7 +11,8 @@ from ..queries.dialect import Bound, Dialect, bind
 from ..records import Row
 
 if TYPE_CHECKING:
-    from ...model.filter import Value
+    from ...model.filter import Literal
+    from ...model.filter_text import Pattern
 
 OF_SCHEDULE = "substr(tags, instr(tags, '\"schedule:'))"
 """The end of the tags, from the tag of the schedule on, which is the last one. As in the index `jobdeck_by_schedule`."""
@@ -28,30 +29,50 @@ class SqliteDialect(Dialect):
     sorted_tags = "CASE WHEN json_valid(tags) THEN nullif(tags, '[]') END"
     scheduled = SCHEDULED
     of_schedule = OF_SCHEDULE
+    searched_args = (
+        "CASE WHEN instr(args, '\"base_env\":') > 0 AND json_valid(args)"
+        " THEN json_array(args -> '$.command', args ->> '$.cwd') ELSE args END"
+    )
+    failure_place = "jobdeck_failure_place(attempt.error_type, attempt.message, attempt.traceback)"
 
-    def one_of(self, column: str, values: Sequence[Value], bound: Bound) -> str:
+    def one_of(self, column: str, values: Sequence[Literal], bound: Bound) -> str:
         return f"{column} IN ({', '.join(bind(bound, value) for value in values)})"
 
     def compared(self, column: str, op: str, value: float, bound: Bound, *, whole: bool) -> str:
         return f"{column} {op} {bind(bound, value)}"
 
-    def like(self, column: str, pattern: str, bound: Bound) -> str:
-        return f"{column} GLOB {bind(bound, pattern.replace('[', '[[]'))}"
+    def like(self, column: str, pattern: Pattern, bound: Bound) -> str:
+        return f"{column} GLOB {bind(bound, pattern.write('*', '?', _escape_glob))}"
 
-    def part(self, columns: Sequence[str], pattern: str, bound: Bound) -> str:
-        name = bind(bound, pattern)
-        return "(" + " OR ".join(f"{column} LIKE {name} ESCAPE '\\'" for column in columns) + ")"
+    def part(self, column: str, value: str | Pattern, bound: Bound) -> str:
+        from ...model.case_folding import fold_value, foldings_into  # imported late: needed for filters only
+        from ..queries.filter_sql import like_pattern
+
+        folded = fold_value(value)
+        characters = "".join(folded.literals)
+        tests = []
+        if characters.isascii():  # the folding of LIKE is that of ASCII
+            pattern = bind(bound, f"%{like_pattern(folded)}%")
+            tests.append(f"{column} LIKE {pattern} ESCAPE '\\'")
+        if not "".join(foldings_into(characters)).isascii() or not characters.isascii():
+            written = bind(bound, str(folded))
+            tests.append(f"(octet_length({column}) <> length({column}) AND jobdeck_contains({column}, {written}))")
+        return f"({' OR '.join(tests)})"
 
     def tagged(self, tags: Sequence[str], bound: Bound) -> str:
         return f"EXISTS (SELECT 1 FROM {_TAGS} WHERE {self.one_of('value', tags, bound)})"
 
-    def tagged_like(self, pattern: str, bound: Bound) -> str:
+    def tagged_like(self, pattern: Pattern, bound: Bound) -> str:
         return f"EXISTS (SELECT 1 FROM {_TAGS} WHERE {self.like('value', pattern, bound)})"
+
+    def tagged_part(self, value: str | Pattern, bound: Bound) -> str:
+        found = f"SELECT 1 FROM {_TAGS} WHERE {self.part('value', value, bound)}"
+        return f"(instr(tags, '\\') > 0 AND EXISTS ({found}))"
 
     def argument_is(self, path: Sequence[str], values: Sequence[str], bound: Bound) -> str:
         return self.one_of(_argument(path, bound), values, bound)
 
-    def argument_like(self, path: Sequence[str], pattern: str, bound: Bound) -> str:
+    def argument_like(self, path: Sequence[str], pattern: Pattern, bound: Bound) -> str:
         return self.like(_argument(path, bound), pattern, bound)
 
     def aged(self, priority: str, due: str) -> str:
@@ -83,6 +104,10 @@ class SqliteDialect(Dialect):
     def for_each(self, outer: str, query: str) -> str:
         found = f"json_each((SELECT json_group_array(id) FROM ({query})))"
         return f"(SELECT entry.value AS id FROM {outer} CROSS JOIN {found} AS entry) AS entry"
+
+
+def _escape_glob(text: str) -> str:
+    return "".join(f"[{each}]" if each in "*?[" else each for each in text)
 
 
 def _argument(path: Sequence[str], bound: Bound) -> str:

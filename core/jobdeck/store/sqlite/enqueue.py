@@ -9,11 +9,12 @@ from itertools import count
 import apsw
 
 from ...clock import Clock
-from ...model.errors import JobNotFound, RowRefused, StoreError, StoreFailed, UniqueKeyConflict
+from ...model.errors import BatchNotFound, JobNotFound, RowRefused, StoreError, StoreFailed, UniqueKeyConflict
 from ...model.jobs import Batch, Job, NewJob, OnConflict
+from ...model.kind_names import handler_kind
 from ...model.states import State
 from ..counters import CounterDeltas
-from ..new_job import encode_tags, initial_state, new_job_record, unique_states_mask
+from ..new_job import batch_total, encode_tags, initial_state, new_job_record, unique_states_mask
 from ..notifier import SocketNotifier
 from ..queries.job_details import read_batch
 from .caller_transaction import caller_connection
@@ -183,7 +184,9 @@ class Enqueuer:
             return None
         assert new.unique_key is not None
         (holder,) = read_jobs(connection, [held_by], 0.0)
-        if new.on_conflict is OnConflict.REFUSE or (new.on_conflict is OnConflict.REPLACE and holder.kind != new.kind):
+        if new.on_conflict is OnConflict.REFUSE or (
+            new.on_conflict is OnConflict.REPLACE and handler_kind(holder.kind) != handler_kind(new.kind)
+        ):
             raise UniqueKeyConflict(new.unique_key, holder.id, holder.state)
         if new.on_conflict is OnConflict.RETURN or not holder.state.is_queued:
             return holder
@@ -192,30 +195,29 @@ class Enqueuer:
         if state in (State.PENDING, State.SCHEDULED):
             state = State.PENDING if due <= now else State.SCHEDULED
         connection.execute(
-            "UPDATE jobdeck_jobs SET args = ?, priority = ?, scheduled_at = ?, state = ?, tags = ?, expires_at = ?"
+            "UPDATE jobdeck_jobs SET kind = ?, args = ?, priority = ?, scheduled_at = ?, state = ?, tags = ?, expires_at = ?"
             " WHERE id = ?",
-            (new.args_json, new.priority, due, state, encode_tags(new), new.expires_at, holder.id),
+            (new.kind, new.args_json, new.priority, due, state, encode_tags(new), new.expires_at, holder.id),
         )
-        counters.count_transition(holder.queue, holder.kind, holder.state, state)
+        counters.count_transition(holder.queue, holder.kind, holder.state, None)
+        counters.count_transition(holder.queue, new.kind, None, state)
         return holder
 
-    def enqueue_batch(self, name: str, jobs: Sequence[NewJob]) -> Batch:
+    def enqueue_batch(self, name: str, jobs: Sequence[NewJob], into: int | None = None) -> Batch:
         """See `base.Enqueuer.enqueue_batch`."""
         with self._connections.write_transaction() as connection:
-            connection.execute(
-                "INSERT INTO jobdeck_batches (name, total, created_at) VALUES (?, 0, ?)", (name, self._clock.now())
-            )
-            batch = connection.last_insert_rowid()
+            if into is None:
+                connection.execute(
+                    "INSERT INTO jobdeck_batches (name, total, created_at) VALUES (?, 0, ?)", (name, self._clock.now())
+                )
+            batch = connection.last_insert_rowid() if into is None else into
             self._insert_all(connection, jobs, batch)
-            # If a unique key was taken, the job that holds it is not part of the batch.
-            connection.execute(
-                "UPDATE jobdeck_batches SET total = (SELECT count(*) FROM jobdeck_jobs WHERE batch = ?1) WHERE id = ?1",
-                (batch,),
-            )
+            connection.execute(f"UPDATE jobdeck_batches SET total = {batch_total(jobs)} WHERE id = ?1", (batch,))
             found = read_batch(connection, batch)
+            if found is None:
+                raise BatchNotFound(batch)
         if jobs:
             self._connections.after_commit(self._notify)
-        assert found is not None
         return found
 
 

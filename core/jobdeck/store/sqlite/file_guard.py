@@ -348,6 +348,28 @@ def acquire(path: Path) -> FileGuard | None:
         return guard
 
 
+def is_in_use(index: Path) -> bool:
+    """Return whether a process has the database with this index open, as far as the system tells: all of them lock the index.
+
+    No connection of this process may have the index open without a guard: its locks would be gone.
+    """
+    if not AVAILABLE:
+        return index.exists()
+    try:
+        file = os.open(index, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    try:
+        found = fcntl.fcntl(file, fcntl.F_OFD_GETLK, _flock(fcntl.F_WRLCK, _USERS))
+        return bool(_FLOCK.unpack(found)[0] != fcntl.F_UNLCK)
+    except OSError:
+        return True
+    finally:
+        os.close(file)
+
+
 @contextmanager
 def guarded(path: Path) -> Iterator[None]:
     """Guard the file at this path inside the block, in which our library opens and closes it, if others use it."""

@@ -51,8 +51,8 @@ class SqliteMaintenance(StoreMaintenance):
             return checkpoint(self._connections.path, limit)
 
     def backup(self, path: Path, *, force: bool = False, progress: Progress | None = None) -> Backup:
-        self._connections.check()
-        return write_backup(self._connections.path, path, force=force, progress=progress)
+        connections = self._connections
+        return write_backup(connections.path, connections.snapshot(), path, force=force, progress=progress)
 
     def repair_rows(self) -> Sequence[DamagedRow]:
         try:

@@ -15,7 +15,7 @@ from ..notifier import SocketNotifier
 from .errors import BUSY_TIMEOUT
 from .file_guard import guarded
 from .file_identity import wait_for_foreign_wal
-from .raw_connection import connect
+from .raw_connection import connect, is_utf8_path
 from .wal import file_size, index_path, wal_path
 
 _MAGIC = b"SQLite format 3\0"
@@ -53,6 +53,8 @@ def check_file(path: Path, where: str) -> None:
     """Refuse a file that cannot hold a queue, before SQLite touches it."""
     if "\0" in where:
         raise StoreRefused(repr(where), "is not a valid file name")
+    if not is_utf8_path(path):
+        raise StoreRefused(where, "cannot be opened: SQLite needs a path that is UTF-8; rename it, or choose another folder")
     if path.name == ":memory:":
         raise StoreRefused(where, "would be lost when the process exits; give the queue a file")
     if path.is_symlink():  # the path has none left that lead anywhere
@@ -68,13 +70,30 @@ def check_file(path: Path, where: str) -> None:
         except OSError as error:
             raise StoreRefused(where, f"cannot be created ({error.strerror})") from None
         return
-    if not path.is_file():
-        raise StoreRefused(where, "is not a file")
-    if not os.access(path, os.R_OK):
-        raise StoreRefused(where, "cannot be read; check its permissions")
+    _check_readable(path, where)
     # Root may write to every file; a file that is marked read-only for all is meant to stay unchanged.
     if not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK) and path.stat().st_mode & 0o222):
         raise StoreRefused(where, "cannot be written to; check its permissions and those of its folder")
+
+
+def check_readable(path: Path, where: str) -> None:
+    """Refuse a file that holds no database that this user may read."""
+    if "\0" in where:
+        raise StoreRefused(repr(where), "is not a valid file name")
+    if path.is_symlink():
+        raise StoreRefused(where, "is a symbolic link that leads to itself")
+    if path.is_dir():
+        raise StoreRefused(where, "is a folder, not a database")
+    if not path.exists():
+        raise StoreRefused(where, "is not there")
+    _check_readable(path, where)
+
+
+def _check_readable(path: Path, where: str) -> None:
+    if not path.is_file():
+        raise StoreRefused(where, "is not a file")
+    if not os.access(path, os.R_OK, effective_ids=os.access in os.supports_effective_ids):
+        raise StoreRefused(where, "cannot be read; check its permissions")
     if path.stat().st_size and _read_magic(path) != _MAGIC:
         raise StoreRefused(where, "is not an SQLite database")
 
@@ -100,22 +119,19 @@ def _read_magic(path: Path) -> bytes:
 def _migrate(connection: apsw.Connection, where: str, *, adopt: bool) -> None:
     steps = _steps()
     if schema_of(connection, where, len(steps), adopt=adopt) == len(steps):
-        return
+        return  # most databases are ready, and need none of the scripts
     _use_wal(connection, where)
     connection.execute("BEGIN IMMEDIATE")
     # Another process may have migrated it in the meantime.
     for number in range(schema_of(connection, where, len(steps), adopt=adopt), len(steps)):
-        connection.execute(steps[number])
+        connection.execute(steps[number].read_text("utf-8"))
         connection.execute("INSERT OR REPLACE INTO jobdeck_meta VALUES ('schema', ?)", (str(number + 1),))
     connection.execute("COMMIT")
 
 
-def _steps() -> list[str]:
-    from importlib.resources import files  # imported late: it is slow to load, and most databases are ready
-
-    folder = files("jobdeck.store") / "migrations"
-    scripts = sorted((entry for entry in folder.iterdir() if entry.name.endswith(".sql")), key=lambda entry: entry.name)
-    return [script.read_text("utf-8") for script in scripts]
+def _steps() -> list[Path]:
+    """Return the scripts that change the schema, the oldest first."""
+    return sorted((Path(__file__).parent.parent / "migrations").glob("*.sql"))
 
 
 def _use_wal(connection: apsw.Connection, where: str) -> None:

@@ -104,10 +104,11 @@ class Transitions:
         renewed = {row[0] for row in rows}
         return HeartbeatResult(frozenset(pairs.keys() - renewed), frozenset(row[0] for row in rows if row[1]))
 
-    def report_progress(self, job_id: int, lease: int, progress: float) -> bool:
+    def report_progress(self, job_id: int, lease: int, progress: float, message: str | None = None) -> bool:
         """See `base.Transitions.report_progress`."""
         with self._connections.write_transaction() as connection:
-            connection.execute(f"UPDATE jobdeck_jobs SET progress = ? WHERE {HELD}", (progress, job_id, lease))
+            query = f"UPDATE jobdeck_jobs SET progress = ?, progress_message = ? WHERE {HELD}"
+            connection.execute(query, (progress, message, job_id, lease))
             return connection.changes() == 1
 
     def rescue(self, limit: int = 100) -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from ...text.sanitize import safe
 
@@ -19,6 +20,11 @@ def cut(text: str, most: int = LONGEST, *, multiline: bool = True) -> str:
     if more <= 0:
         return safe(text, multiline=multiline)
     return f"{safe(text[:most], multiline=multiline)} … and {more:,} more characters"
+
+
+def without_key(lines: Iterable[StyledLine], key: str) -> list[StyledLine]:
+    """Return the lines without the one that explains a key, which has no effect here."""
+    return [line for line in lines if not (line and line[0][0].strip() == key)]
 
 
 _COMMAND = re.compile("`([^`]*)`")

@@ -9,7 +9,7 @@ from typing import ClassVar, TypeVar
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
-from jobdeck import Latency, Metrics, Overview, QueueStats, TimeSlice
+from jobdeck import Latency, Metrics, Overview, QueueStats, State, TimeSlice
 
 from ...text.format import duration
 from ...text.sanitize import safe
@@ -72,6 +72,12 @@ def format_range(overview: Overview) -> str:
     if seconds < 5400:
         return f"{seconds / 60:.0f}m"
     return f"{seconds / 3600:.0f}h"
+
+
+def nothing_ran(overview: Overview) -> str:
+    """Return the text of an empty chart: whether nothing has run at all, or not within its range."""
+    ever = any(overview.counts.get(state) for state in (State.COMPLETED, State.FAILED, State.RETRYING))
+    return f"nothing has run in the last {format_range(overview)}" if ever else "nothing has run yet"
 
 
 T = TypeVar("T")
@@ -170,7 +176,8 @@ class ThroughputPanel(Chart):
     def _below(self) -> list[tuple[str, str]]:
         if self.overview is None:
             return []
-        return [(f"peak {format_rate(max(rates(self.overview), default=0.0))} · {format_range(self.overview)}", "$quiet")]
+        peak = max(rates(self.overview), default=0.0)
+        return [(f"peak {format_rate(peak)} · " if peak else "", "$quiet"), (format_range(self.overview), "$quiet")]
 
     def draw(self, y: int, width: int) -> Sequence[Piece]:
         if self.overview is None:
@@ -181,7 +188,7 @@ class ThroughputPanel(Chart):
         values = stretch(rates(self.overview), width)
         top = max(values, default=0.0)
         if not top:
-            return [("nothing has run yet".center(width) if y == height // 2 else "", self.style("quiet"))]
+            return [(nothing_ran(self.overview).center(width) if y == height // 2 else "", self.style("quiet"))]
         return [(bar_cells(values, height, top, height - 1 - y), self.style("accent"))]
 
 
@@ -225,7 +232,7 @@ class LatencyChart(Chart):
         upper, lower = self._values(slots, "p95"), self._values(slots, "p50")
         known = [value for value in (*upper, *lower) if value is not None]
         if not known:
-            return [("nothing measured yet".center(width) if y == height // 2 else "", self.style("quiet"))]
+            return [(nothing_ran(self.overview).center(width) if y == height // 2 else "", self.style("quiet"))]
         low, high = time_bounds(min(known), max(known))
         labels = dict(time_lines(low, high))
         quiet = self.style("quiet")

@@ -25,7 +25,7 @@ def spark_width(width: int) -> int:
 def heads(by: str, spark: int) -> tuple[TableColumn, ...]:
     """Return the columns; `spark` is the width of the sparkline."""
     return (
-        TableColumn("name", by.upper(), least=10, most=40, grow=True, sort=True),
+        TableColumn("name", by.upper(), least=10, most=40, grow=True, keep=30, sort=True),
         TableColumn("jobs", "JOBS", least=6, right=True, sort=True),
         TableColumn("rate", "RATE", least=6, right=True),
         TableColumn("failing", "FAILING", least=9, right=True, sort=True),

@@ -35,9 +35,18 @@ class Header(LineWidget):
     class LogRequested(Message):
         """The warning mark was clicked."""
 
-    def __init__(self, where: str, *, id: str | None = None, classes: str | None = None) -> None:
+    def __init__(self, where: str, *, readonly: bool = False, id: str | None = None, classes: str | None = None) -> None:
+        """Create the header.
+
+        Args:
+            where: the database's path or address.
+            readonly: show that this cockpit changes nothing.
+            id: its id on the screen.
+            classes: its classes in the stylesheet.
+        """
         super().__init__(id=id, classes=classes)
         self._where = where
+        self._readonly = readonly
         self._deck: DashboardSnapshot | None = None
         self._plight: ConnectionStatus | None = None
         self._frozen_at: float | None = None
@@ -79,6 +88,8 @@ class Header(LineWidget):
         elif self._deck is None:
             live = ("  ○ opening", quiet)
         left.append(live)
+        if self._readonly:
+            left.append(("  read-only", self.style("warning")))
         if self._warnings:
             left.append((f"  ! {short_number(self._warnings)}", self.style("warning")))
         where = safe(self._where)
@@ -113,19 +124,14 @@ class Header(LineWidget):
             return []
         counts = self._deck.overview.counts
         some_wait = [State.WAITING] * bool(counts.get(State.WAITING))  # most queues never have dependencies
-        # Thousands separators if they fit; otherwise short numbers, otherwise glyphs for words. Give up the separators to
-        # show the path, but not the words.
-        for states in ((*_SHOWN, State.SCHEDULED, *some_wait, State.CANCELLED), _SHOWN):
-            fits: list[list[tuple[Piece, State]]] = []
-            for words, show in ((True, number), (True, short_number), (False, short_number)):
+        # What is given up for the path, in this order: thousands separators, the less important states, words for glyphs,
+        # and at last one count after the other.
+        every = (*_SHOWN, State.SCHEDULED, *some_wait, State.CANCELLED)
+        for states, words in ((every, True), (_SHOWN, True), (every, False), *((_SHOWN[:n], False) for n in (5, 4, 3, 2, 1))):
+            for show in (number, short_number):
                 made = [self._count(state, counts.get(state, 0), words, show) for state in states]
-                wide = width_of([piece for piece, _ in made])
-                if words and wide + path <= room:
+                if width_of([piece for piece, _ in made]) + path <= room:
                     return made
-                if wide <= room:
-                    fits.append(made)
-            if fits:
-                return fits[0]
         return []
 
     def _count(self, state: State, n: int, words: bool, show: Callable[[int], str]) -> tuple[Piece, State]:

@@ -10,7 +10,7 @@ from textual.events import Click
 from textual.keys import key_to_character
 from textual.widgets import Input
 
-from ...app_base import to_terminal_text
+from ...app_base import is_refused, to_terminal_text
 from ..base.panel import LineWidget
 from ..base.strips import Piece, width_of
 
@@ -81,6 +81,8 @@ class KeyHints(LineWidget):
             binding = active.binding
             if typing and active.node is not self.screen.focused:
                 continue  # the key types text instead of triggering the screen
+            if is_refused(active.node, binding.action):
+                continue
             if binding.show and binding.description and binding.action not in shown:
                 shown[binding.action] = (
                     to_terminal_text(self.app, format_keys(binding)),

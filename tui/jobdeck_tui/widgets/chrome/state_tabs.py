@@ -28,8 +28,12 @@ _ALL_TABS = (
 )
 
 
+_MORE = " …"
+"""The mark of further tabs to the right."""
+
+
 class StateTabs(ChoiceBar):
-    """Tabs with counts. Scrolls as far as the open one needs."""
+    """Tabs with counts. If they do not fit, they move closer together, and then scroll as far as the open one needs."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -59,32 +63,37 @@ class StateTabs(ChoiceBar):
 
     def compose_line(self, width: int) -> Iterable[Part]:
         yield [(" ", self.style("quiet"))], None
-        used = 1
         tabs = self._tabs()
-        for tab in tabs[self._first(tabs, width) :]:
-            pieces = self._tab(tab)
+        close = self._width_of(tabs, close=False) > width
+        scrolls = close and self._width_of(tabs, close=True) > width
+        tabs = tabs[self._first(tabs, width) if scrolls else 0 :]
+        used = 1
+        for order, tab in enumerate(tabs):
+            pieces = self._tab(tab, close=close)
             used += width_of(pieces)
-            if used > width:
+            if used + (len(_MORE) if scrolls and order < len(tabs) - 1 else 0) > width:
+                yield [(_MORE, self.style("quiet"))], None
                 break
             yield pieces, Choice(tab)
+
+    def _width_of(self, tabs: Sequence[str], *, close: bool) -> int:
+        return 1 + sum(width_of(self._tab(tab, close=close)) for tab in tabs)
 
     def _first(self, tabs: Sequence[str], width: int) -> int:
         """Return the index of the first tab to show: the smallest that leaves the open tab in view."""
         open_at = tabs.index(self.tab)
-        widths = [width_of(self._tab(tab)) for tab in tabs]
+        room = width - (len(_MORE) if open_at < len(tabs) - 1 else 0)
         first = 0
-        while first < open_at and 1 + sum(widths[first : open_at + 1]) > width:
+        while first < open_at and self._width_of(tabs[first : open_at + 1], close=True) > room:
             first += 1
         return first
 
-    def _tab(self, tab: str) -> list[Piece]:
+    def _tab(self, tab: str, *, close: bool) -> list[Piece]:
         quiet = self.style("quiet")
         counts = self._overview.counts if self._overview else {}
         n = sum(counts.values()) if tab == "all" else counts.get(State(tab), 0)
-        compact = self.size.width < 100
-        name = tab[:9] if not compact else {"completed": "done", "scheduled": "later", "cancelled": "canc."}.get(tab, tab)
         count = f" {short_number(n)}" if n else ""
         if tab == self.tab:
-            return [(f"[{name}{count}]", self.style("strong"))]
+            return [(f"[{tab}{count}]", self.style("strong"))]
         style = self.state_style(State(tab)) if tab in ("failed", "retrying") and n else quiet
-        return [(f" {name}", quiet), (f"{count} ", style)]
+        return [(f" {tab}", quiet), (count if close else f"{count} ", style)]

@@ -12,6 +12,7 @@ from textual.message import Message
 
 from jobdeck import Limits, Overview, QueueInfo, State
 
+from ...app_base import changes_queue
 from ...text.format import limits_text, number
 from ...text.sanitize import safe
 from ..base.panel import Panel
@@ -105,6 +106,7 @@ class QueuesPanel(Panel):
         if self._queues:
             self.post_message(self.Chosen(self._queues[self._cursor].name))
 
+    @changes_queue
     def action_pause(self) -> None:
         """Pause or resume the selected queue."""
         if self._queues:

@@ -15,6 +15,7 @@ from jobdeck import Job, Overview, State, WorkerInfo
 from ...feed.messages import LocalWorker
 from ...text.format import age as short_age
 from ...text.format import busy_text, duration
+from ...text.worker_slots import split_claimed
 from ..base.panel import JobOpened, Panel
 from ..base.strips import Piece, fit, width_of
 from ..table.cells import kind_or_command
@@ -43,6 +44,8 @@ class WorkersPanel(Panel):
         self._many = False
         self._busy_text = busy_text(0, 0)
         self._cursor = 0
+        self.readonly = False
+        """Whether no thread can be started here."""
 
     def show(self, overview: Overview, pool: LocalWorker) -> None:
         """Show these workers."""
@@ -53,8 +56,10 @@ class WorkersPanel(Panel):
         alive = [worker for worker in overview.workers if worker.alive]
         self._many = len(alive) > 1
         slots: list[tuple[WorkerInfo | None, Job | None]] = []
+        claimed = 0
         for worker in alive:
-            jobs = by_worker.pop(worker.id, [])
+            jobs, ahead = split_claimed(by_worker.pop(worker.id, []), worker.threads, overview.at)
+            claimed += len(ahead)
             slots += [(worker, job) for job in jobs]
             slots += [(worker, None)] * max(0, worker.threads - len(jobs))
         # Jobs of a missing or silent worker: they are rescued when their lease expires.
@@ -65,6 +70,8 @@ class WorkersPanel(Panel):
         self._busy_text = busy_text(sum(job is not None for _, job in slots), sum(worker.threads for worker in alive))
         silent = len(overview.workers) - len(alive)
         title = [(self._busy_text, "$accent")]
+        if claimed:
+            title.append((f"{claimed} claimed", "$quiet"))
         if self._many:
             title.append((f"in {len(alive)} processes", "$quiet"))
         if any(worker.draining for worker in alive):
@@ -115,8 +122,11 @@ class WorkersPanel(Panel):
     def draw(self, y: int, width: int) -> Sequence[Piece]:
         quiet = self.style("quiet")
         if not self._slots:
-            hint = [(" no worker runs: ", quiet), (">", self.style("accent")), (" starts a thread here", quiet)]
-            more = [(", or start ", quiet), ("jobdeck worker", self.style("accent"))]
+            hint = [(" no worker runs: ", quiet)]
+            more = [("start ", quiet), ("jobdeck worker", self.style("accent"))]
+            if not self.readonly:
+                hint += [(">", self.style("accent")), (" starts a thread here", quiet)]
+                more.insert(0, (", or ", quiet))
             return [*hint, *(more if width_of([*hint, *more]) <= width else [])] if y == 0 else []
         if self.has_class("-one-line"):
             return self._one_line(width)

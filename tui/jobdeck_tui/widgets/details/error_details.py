@@ -16,13 +16,15 @@ _MESSAGE_LINES = 4
 _MESSAGE_LENGTH = 20_000
 
 
-def short_location(place: str) -> str:
-    """Return a location without the folders of its file: `smtp.py:88 send`."""
-    return place.rpartition("/")[2].rpartition("\\")[2]
+def sample_lines(sample: Sample, now: float, *, whole: bool, readonly: bool = False) -> list[StyledLine]:
+    """Return the error, the traceback, and the facts of a group.
 
-
-def sample_lines(sample: Sample, now: float, *, whole: bool) -> list[StyledLine]:
-    """Return the error, the traceback, and the facts of a group; `whole` unfolds the message and the traceback."""
+    Args:
+        sample: the group and one of its failures.
+        now: the current time.
+        whole: unfold the message and the traceback.
+        readonly: hint no key that changes jobs.
+    """
     group, attempt = sample.group, sample.attempt
     lines: list[StyledLine] = [[(safe(group.error_type), "error")]]
     message = safe(group.message[:_MESSAGE_LENGTH], multiline=True).split("\n") if group.message else []
@@ -39,10 +41,10 @@ def sample_lines(sample: Sample, now: float, *, whole: bool) -> list[StyledLine]
     else:
         lines.append([("no traceback", "quiet")])
     lines.append([])
-    return lines + _facts(sample, now)
+    return lines + _facts(sample, now, readonly=readonly)
 
 
-def _facts(sample: Sample, now: float) -> list[StyledLine]:
+def _facts(sample: Sample, now: float, *, readonly: bool) -> list[StyledLine]:
     group, attempt = sample.group, sample.attempt
     lines: list[StyledLine] = []
     if attempt is not None:
@@ -51,7 +53,7 @@ def _facts(sample: Sample, now: float) -> list[StyledLine]:
     if group.count > 1:
         seen = f"{group.count:,} times, first {format_clock_time(group.first_seen, now)}, last {seen}"
     lines.append(_fact("seen", seen))
-    lines.append(_jobs(sample))
+    lines.append(_jobs(sample, readonly=readonly))
     if sample.ids:
         rest = sample.jobs - len(sample.ids[:_NAMED])
         more = f"  and {rest:,} more" if rest > 0 else ""
@@ -59,7 +61,7 @@ def _facts(sample: Sample, now: float) -> list[StyledLine]:
     return lines
 
 
-def _jobs(sample: Sample) -> StyledLine:
+def _jobs(sample: Sample, *, readonly: bool) -> StyledLine:
     """Return the number of jobs, and their states."""
     if not sample.jobs:
         return _fact("jobs", "none", "  all have completed, failed with another error, or were deleted")
@@ -68,7 +70,7 @@ def _jobs(sample: Sample) -> StyledLine:
         count = sample.failed if state is State.FAILED else sample.states.get(state, 0)
         if count:
             pieces.append((f"  {GLYPHS[state]} {count:,} {state}", state.value))
-    if sample.failed:
+    if sample.failed and not readonly:
         pieces += [(" · ", "quiet"), ("r", "accent"), (" retries the failed ones", "quiet")]
     return pieces
 

@@ -7,7 +7,9 @@ from datetime import datetime
 
 from jobdeck import Job, LogLine, Outcome, State
 
+from ...text.arguments import shown_json
 from ...text.format import age, duration, span
+from ...text.progress import bar, describe_progress
 from ...text.sanitize import safe
 from ..base.json_lines import as_json
 from ..base.styled_text import StyledLine, cut, newest_lines
@@ -74,9 +76,8 @@ def job_facts(job: Job, now: float, aged: int | None = None) -> list[StyledLine]
     if job.tags:
         facts.append(_fact("tags", safe(" ".join(job.tags))))
     if job.progress is not None:
-        done = round(job.progress * 20)
         facts.append(
-            [("progress".ljust(10), "quiet"), ("━" * done + "╌" * (20 - done), "accent"), (f" {job.progress:.0%}", "")]
+            [("progress".ljust(10), "quiet"), (bar(job.progress, 20), "accent"), (f" {describe_progress(job, now)}", "")]
         )
     return facts
 
@@ -87,7 +88,7 @@ def _fact(name: str, value: str) -> StyledLine:
 
 def arguments(job: Job, result: bool = True) -> list[StyledLine]:
     """Return the arguments, and the result if there is one, as indented JSON."""
-    lines = [*as_json(job.args_json)]
+    lines = [*as_json(shown_json(job.kind, job.args_json))]
     if result and job.result_json is not None:
         lines += [[], [("result", "strong")], *as_json(job.result_json)]
     return lines

@@ -26,12 +26,6 @@ _NAMED = 6
 _HEAD = 10
 
 
-def bar(share: float, width: int) -> str:
-    """Draw a share from 0 to 1 as a bar of `width` cells; any share above 0 is visible."""
-    filled = max(int(share > 0), min(width, round(share * width)))
-    return "━" * filled + "╌" * (width - filled)
-
-
 def facts(stats: QueueStats, forecast: Forecast) -> list[StyledLine]:
     """Return all facts about a queue."""
     return [

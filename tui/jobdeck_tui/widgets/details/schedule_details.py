@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from jobdeck import Schedule, ScheduledRun, State
 
 from ...feed.queries.schedules import ScheduleData
+from ...text.arguments import shown_arguments
 from ...text.cron_text import describe_cron, has_zone
-from ...text.format import GLYPHS, age, duration, span
+from ...text.format import GLYPHS, age, duration, newest_error, span
 from ...text.sanitize import safe
 from ...text.times import in_zone, parse_local_time
 from ..table.cells import format_arguments
@@ -95,7 +96,7 @@ def history_row(job: ScheduledRun, now: float) -> Row:
             [(f"{GLYPHS[job.state]} {job.state.value}", job.state.value)],
             [(short_time(job.scheduled_at, now), "quiet")],
             [(took, "quiet")],
-            [(safe(job.error or ""), "error")],
+            [(safe(newest_error(job) or ""), "error")],
         ),
     )
 
@@ -155,7 +156,7 @@ def short_time(at: float, now: float) -> str:
 
 
 def _args(schedule: Schedule) -> str:
-    args = schedule.args
+    args = shown_arguments(schedule.kind, schedule.args)
     return safe(args if isinstance(args, str) else json.dumps(args, ensure_ascii=False))
 
 

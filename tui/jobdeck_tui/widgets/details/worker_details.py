@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from jobdeck import Job, StuckJob, WorkerInfo
 
 from ...feed.messages import LocalWorker
-from ...text.format import age, busy_text, duration, number, span
+from ...text.arguments import shown_json
+from ...text.format import age, busy_text, duration, number, share_text, span
+from ...text.progress import bar, describe_progress, format_message, format_time_left
 from ...text.sanitize import safe
 from ...text.worker_slots import Process
 from ..table.cells import arguments, kind_or_command
 from ..table.keyed_table import Row
 from .job_details import StyledLine, as_json, format_clock_time
-from .queue_details import bar
 
 SLOW = 10.0
 """The run time in seconds after which a job is highlighted."""
@@ -71,7 +72,7 @@ def _process_row(process: Process, scene: RowContext) -> Row:
         name.append(("  this cockpit", "accent"))
     busy = len(process.jobs)
     share = min(1.0, busy / info.threads) if info.threads else 0.0
-    text = f" {busy}/{info.threads}" if busy <= info.threads else f" {number(busy)}"
+    text = f" {share_text(busy, info.threads)}"
     cells: tuple[StyledLine, ...] = (
         name,
         [(bar(share, 8 if scene.wide else 4), "running" if busy and info.alive else "line"), (text, "")],
@@ -99,6 +100,8 @@ def _process_detail(process: Process, info: WorkerInfo, scene: RowContext) -> St
     if text and not scene.wide:
         return text[:-1]
     text.append((", ".join(safe(each) for each in info.queues) or "all queues", ""))
+    if process.claimed:
+        text.append((f" · {_count(len(process.claimed), 'job')} claimed", "quiet"))
     if info.kinds:
         text.append((f" · {_count(len(info.kinds), 'kind')}", "quiet"))
     if info.processes:
@@ -148,6 +151,7 @@ def _job_detail(process: Process, job: Job, remaining: float, scene: RowContext)
         text = [("cancelling: not yet delivered" if scene.wide else "cancelling", "warning"), (" · ", "quiet")]
     elif job.progress is not None:
         text = [(bar(job.progress, 10 if scene.wide else 5), "accent"), (f" {job.progress:4.0%}  ", "")]
+        text += [(f"{part} · ", "quiet") for part in (format_time_left(job, scene.at), format_message(job)) if part]
     elif remaining <= 0:
         text = [
             ("its lease has expired: it will be rescued" if scene.long else "its lease has expired", "error"),
@@ -238,6 +242,8 @@ def _threads(process: Process, info: WorkerInfo) -> str:
         if busy <= info.threads
         else f"{info.threads}; {number(busy)} jobs running, most of them async"
     )
+    if process.claimed:
+        text += f"; {_count(len(process.claimed), 'job')} claimed ahead"
     if info.processes:
         text += f", in {info.processes} child {'process' if info.processes == 1 else 'processes'}"
     if info.stuck:
@@ -262,8 +268,10 @@ def job_facts(process: Process, job: Job, at: float, lease: float) -> list[Style
     elif job.timeout:
         lines.append(_fact("timeout", f"{span(job.timeout)}; {duration(max(0.0, job.timeout - ran))} left"))
     if job.progress is not None:
-        lines.append([("progress".ljust(_HEAD), "quiet"), (bar(job.progress, 20), "accent"), (f" {job.progress:.0%}", "")])
-    return [*lines, [("arguments", "quiet")], *as_json(job.args_json)]
+        lines.append(
+            [("progress".ljust(_HEAD), "quiet"), (bar(job.progress, 20), "accent"), (f" {describe_progress(job, at)}", "")]
+        )
+    return [*lines, [("arguments", "quiet")], *as_json(shown_json(job.kind, job.args_json))]
 
 
 def title(processes: Sequence[Process]) -> list[tuple[str, str]]:

@@ -16,6 +16,7 @@ from jobdeck import Kind, Parameter
 
 from ...forms.shell_line import format_line, needs_shell, read_line
 from ...forms.values import fits_fields, pretty_json, read_value, short_type
+from ...text.arguments import editable_arguments, edited_arguments
 from ...text.sanitize import safe
 from ..base.text_input import TextInput
 from .checkbox import Checkbox
@@ -46,6 +47,7 @@ class ArgumentsForm(Vertical):
         super().__init__(id=id)
         self._kind: Kind | None = None
         self._other_args: dict[str, Any] = {}
+        self._shown_args: Mapping[str, Any] = {}
         self._as_json = False
         self._initial_json = ""
         self._touched = False
@@ -139,7 +141,7 @@ class ArgumentsForm(Vertical):
         if self._as_json:
             area = self.query_one(JsonArea)
             try:
-                return ParsedArguments(parse_object(area.text))
+                return ParsedArguments(edited_arguments(self.kind.name, parse_object(area.text), self._shown_args))
             except JsonProblem as problem:
                 area.mark((problem.line, problem.column))
                 return ParsedArguments({}, {"JSON": str(problem)})
@@ -223,7 +225,8 @@ class ArgumentsForm(Vertical):
 
     def _show_json(self, args: Mapping[str, Any]) -> None:
         area = self.query_one(JsonArea)
-        area.text = self._initial_json = pretty_json(args)
+        self._shown_args = args
+        area.text = self._initial_json = pretty_json(editable_arguments(self.kind.name, args))
         area.move_cursor(area.document.end if args else (0, 1))
         self._show_mode(as_json=True)
 

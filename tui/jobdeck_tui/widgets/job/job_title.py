@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from jobdeck import Job, State
+from jobdeck import Job, Outcome, State
 
 from ...feed.messages import Detail
-from ...text.format import GLYPHS, duration, span, state_and_reason
-from ...text.sanitize import safe
+from ...text.format import GLYPHS, duration, newest_error, span, state_and_reason
+from ...text.progress import format_message
+from ...text.sanitize import clip, safe, width
 from ..base.panel import LineWidget
 from ..base.strips import Piece, width_of
 from ..base.styled_text import cut
 
-_BAR = 24
-"""The width of a progress bar in cells."""
+_BAR, _SHORT_BAR = 24, 10
+"""The width of a progress bar in cells, and beside a message on a narrow screen."""
+_WIDE = 110
+_MESSAGE, _MESSAGE_NEEDS = 24, 6
+"""The cells kept free for a message of the handler, and the fewest that it is shown in."""
 
 
 class JobTitle(LineWidget):
@@ -25,6 +29,8 @@ class JobTitle(LineWidget):
         self._job_id = job_id
         self._detail: Detail | None = None
         self._missing = False
+        self.readonly = False
+        """Whether keys that change the job have no effect; they are not hinted then."""
 
     def switch_to(self, job_id: int) -> None:
         """Show another job, whose details are not known yet."""
@@ -42,17 +48,19 @@ class JobTitle(LineWidget):
         quiet, strong = self.style("quiet"), self.style("strong")
         job = self._detail.job if self._detail is not None else None
         if y == 1 and self._missing:
-            return [(" This job was deleted or pruned · z restores a job you deleted", self.style("warning"))]
+            return [(" This job was deleted or pruned" + self._hint("z restores a job you deleted"), self.style("warning"))]
         if self._detail is None or job is None:
             return [(f" job {self._job_id}", strong)] if y == 0 else []
         if y == 1:
             return self._second_line(job, self._detail)
         meaning = quiet if self._missing else self.state_style(job.state)
         left: list[Piece] = [
-            (f" {GLYPHS[job.state]} {state_and_reason(job)}", meaning),
+            (f" {GLYPHS[job.state]} {state_and_reason(job, self._detail.dependencies.parents)}", meaning),
             (f"  {job.id}", quiet),
             (f"  {safe(job.kind)}", strong),
         ]
+        if self.readonly:
+            left.append(("  read-only", self.style("warning")))
         attempt = f"attempt {job.attempt}/{job.max_attempts} "
         for text in (f"{safe(job.queue)} · priority {job.priority} · {attempt}", attempt):
             right: list[Piece] = [(text, quiet)]
@@ -65,13 +73,15 @@ class JobTitle(LineWidget):
         quiet = self.style("quiet")
         if job.state is State.RUNNING:
             bar = self._progress(job)
-            text, *more = self._describe_run(job, detail.at)
-            for part in more:  # as many as fit
-                if width_of(bar) + len(text + part) <= self.size.width:
-                    text += part
+            said = format_message(job) if bar else ""
+            room = self.size.width - width_of(bar) - (min(_MESSAGE, width(said)) + 2 if said else 0)
+            text = self._describe_run(job, detail.at, room)
+            if said:
+                room = self.size.width - width_of(bar) - len(text) - 2
+                bar = [*bar, (f" {clip(said, room)} ", self.style("strong")), ("·", quiet)] if room >= _MESSAGE_NEEDS else bar
             return [*bar, (text, quiet)]
-        if job.error and job.state is not State.COMPLETED:
-            return [(" " + cut(job.error, 400, multiline=False), self.style("error"))]
+        if error := newest_error(job):
+            return [(" " + cut(error, 400, multiline=False), self.style("error"))]
         if detail.why is not None:
             summary = detail.why.summary.removeprefix(f"Job {job.id} ")
             return [(" " + cut(summary, 400, multiline=False), quiet)]
@@ -79,25 +89,46 @@ class JobTitle(LineWidget):
             return []
         took = ""
         if job.state is State.COMPLETED and job.started_at is not None and job.finished_at is not None:
-            took = f"done in {duration(max(0.0, job.finished_at - job.started_at))} · "
-        return [(f" {took}r retries it", quiet)]
+            took = f"done in {duration(max(0.0, job.finished_at - job.started_at))}"
+        if job.state is State.CANCELLED:
+            took = _how_cancelled(job, detail)
+        return [(f" {took}{self._hint('r retries it')}" if took else self._hint("r retries it").removeprefix(" ·"), quiet)]
+
+    def _hint(self, text: str) -> str:
+        return "" if self.readonly else f" · {text}"
 
     def _progress(self, job: Job) -> Sequence[Piece]:
         if job.progress is None:
             return []
-        done = round(job.progress * _BAR)
+        cells = _BAR if self.size.width >= _WIDE or not job.progress_message else _SHORT_BAR
+        done = round(job.progress * cells)
         return [
             (" " + "━" * done, self.style("accent")),
-            ("━" * (_BAR - done), self.style("line")),
+            ("━" * (cells - done), self.style("line")),
             (f" {job.progress:.0%} ", self.style("strong")),
         ]
 
-    def _describe_run(self, job: Job, now: float) -> list[str]:
+    def _describe_run(self, job: Job, now: float, room: int) -> str:
         if job.cancelling:
-            return [" cancelling: its code has not stopped yet"]
-        spent = max(0.0, now - (job.started_at or now))
-        most = f" of at most {span(job.timeout)}" if job.timeout else ""
-        parts = [f" running for {duration(spent)}{most}"]
-        if job.progress and spent > 1:
-            parts.append(f" · about {duration(spent / job.progress - spent)} left")
-        return [*parts, " · x cancels it"]
+            return " cancelling: its code has not stopped yet"
+        remaining = job.time_left(now)
+        parts = {
+            "spent": f" running for {duration(max(0.0, now - (job.started_at or now)))}",
+            "most": f" of at most {span(job.timeout)}" if job.timeout else "",
+            "left": "" if remaining is None else f" · about {duration(remaining)} left",
+            "key": self._hint("x cancels it"),
+        }
+        kept = ["spent"]
+        for name in ("left", "most", "key"):
+            if sum(len(parts[each]) for each in (*kept, name)) <= room:
+                kept.append(name)
+        return "".join(part for name, part in parts.items() if name in kept)
+
+
+def _how_cancelled(job: Job, detail: Detail) -> str:
+    """Return who cancelled a job, and in which attempt it ran; empty if neither is known."""
+    by = next((each.actor for each in reversed(detail.journal_entries) if each.operation == "cancel" and not each.undone), None)
+    newest = detail.attempts[-1] if detail.attempts else None
+    during = newest is not None and newest.outcome is Outcome.CANCELLED
+    words = ["cancelled", f"by {safe(by)}" if by else "", f"during attempt {job.attempt}" if during else ""]
+    return " ".join(filter(None, words)) if by or during else ""

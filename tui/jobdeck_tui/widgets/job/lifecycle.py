@@ -157,7 +157,8 @@ class _Life:
         job, now = self._job, self._now
         glyph = GLYPHS[job.state]
         if job.state.is_final:
-            yield Step(f"╰─{glyph}", state_and_reason(job), job.state.value, job.state.value, at=job.finished_at)
+            text = state_and_reason(job, self._detail.dependencies.parents)
+            yield Step(f"╰─{glyph}", text, job.state.value, job.state.value, at=job.finished_at)
             return
         if job.state is State.RUNNING:
             yield Step("╎", _describe_running(job, now), meaning="quiet")

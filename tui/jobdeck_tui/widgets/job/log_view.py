@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
+
+from jobdeck import find_all
 
 from ..base.styled_text import StyledLine
 from ..base.text_view import MOST, TextView
@@ -26,8 +29,8 @@ class LogView(TextView):
         super().__init__(title, digit, follow=True, id=id)
         self.search_text = ""
         """The text to search for; empty if there is no search."""
-        self.matches: list[tuple[int, int]] = []
-        """The matches: line, and position in the text of the line."""
+        self.matches: list[tuple[int, int, int]] = []
+        """The matches: line, and start and end in the text of the line."""
         self.current = 0
         """The index of the current match."""
         self._live = False
@@ -84,7 +87,7 @@ class LogView(TextView):
         self.search_text = text
         self.matches = self._find_from(0)
         top = self.index_at(round(self.scroll_offset.y))
-        self.current = next((at for at, (line, _) in enumerate(self.matches) if line >= top), 0)
+        self.current = next((at for at, (line, _, _) in enumerate(self.matches) if line >= top), 0)
         self._wrap_all()
         self._go()
         return len(self.matches)
@@ -100,18 +103,15 @@ class LogView(TextView):
         self._go()
         return True
 
-    def _find_from(self, first: int) -> list[tuple[int, int]]:
-        found: list[tuple[int, int]] = []
+    def _find_from(self, first: int) -> list[tuple[int, int, int]]:
+        found: list[tuple[int, int, int]] = []
         if not self.search_text:
             return found
         case_sensitive = self.search_text != self.search_text.lower()
         for at in range(first, len(self.lines)):
             text = self.lines[at][-1][0] if self.lines[at] else ""
-            text = text if case_sensitive else text.lower()
-            place = text.find(self.search_text)
-            while place >= 0 and len(found) < MATCHES:
-                found.append((at, place))
-                place = text.find(self.search_text, place + len(self.search_text))
+            places = _find_exact(text, self.search_text) if case_sensitive else find_all(text, self.search_text)
+            found += ((at, start, end) for start, end in islice(places, MATCHES - len(found)))
         return found
 
     def styled_line(self, at: int) -> tuple[StyledLine, int | None]:
@@ -125,10 +125,9 @@ class LogView(TextView):
         marked: StyledLine = [*head]
         start = 0
         for number in range(first, len(self.matches)):
-            line, place = self.matches[number]
+            line, place, end = self.matches[number]
             if line != at:
                 break
-            end = place + len(self.search_text)
             marked += [(text[start:place], meaning), (text[place:end], "found" if number == self.current else "match")]
             start = end
         marked.append((text[start:], meaning))
@@ -159,6 +158,13 @@ class LogView(TextView):
         self._update_title()
 
 
-def _first_match_from(matches: Sequence[tuple[int, int]], line: int) -> int:
+def _find_exact(text: str, part: str) -> Iterator[tuple[int, int]]:
+    at = text.find(part)
+    while at >= 0:
+        yield at, at + len(part)
+        at = text.find(part, at + len(part))
+
+
+def _first_match_from(matches: Sequence[tuple[int, int, int]], line: int) -> int:
     """Return the index of the first match at or after a line."""
-    return bisect_left(matches, (line, -1))
+    return bisect_left(matches, (line, -1, -1))

@@ -6,7 +6,7 @@ from textual.content import Content
 
 from jobdeck import Job
 
-from ...text.format import GLYPHS, state_and_reason
+from ...text.format import GLYPHS, newest_error, state_and_reason
 from ...text.sanitize import safe
 from ..base.styled_text import cut
 from ..base.text_view import TextView
@@ -29,7 +29,7 @@ class Preview(TextView, can_focus=False, inherit_bindings=False):
             return
         self.border_title = Content.assemble((f"{job.id} ", "bold"), (safe(job.kind), "bold"))
         lines: list[job_details.StyledLine] = [[(f"{GLYPHS[job.state]} {state_and_reason(job)}", job.state.value)], []]
-        if job.error:
-            lines += [[(cut(job.error, multiline=False), "error")], []]
+        if error := newest_error(job):
+            lines += [[(cut(error, multiline=False), "error")], []]
         lines += [*job_details.job_facts(job, now), [], [("arguments", "strong")], *job_details.arguments(job)]
         self.show(lines)

@@ -6,9 +6,11 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 
-from jobdeck import Job, State, command_line
+from jobdeck import Job, State, command_line, handler_kind
 
+from ...text.arguments import shown_arguments
 from ...text.format import duration
+from ...text.progress import bar, format_message, format_time_left
 from ...text.sanitize import safe
 
 
@@ -62,12 +64,11 @@ def format_time(at: float | None, now: Now) -> str:
     return then.strftime("%m-%d %H:%M" if then.year == today.year else "%Y-%m-%d")
 
 
-def progress(job: Job) -> str:
-    """Return the reported progress."""
+def progress(job: Job, now: Now) -> str:
+    """Return the reported progress, with the time left of a running job."""
     if job.progress is None:
         return "—"
-    done = round(job.progress * 6)
-    return f"{'━' * done}{'╌' * (6 - done)} {job.progress:4.0%}"
+    return f"{bar(job.progress, 6)} {job.progress:4.0%} {format_time_left(job, now.at)}".rstrip()
 
 
 def detail(job: Job, now: Now) -> list[tuple[str, str]]:
@@ -75,9 +76,9 @@ def detail(job: Job, now: Now) -> list[tuple[str, str]]:
     due = job.scheduled_at - now.at
     match job.state:
         case State.RUNNING if job.progress is not None:
-            done = round(job.progress * 10)
-            bar = "━" * done + "╌" * (10 - done)
-            return [(bar, "accent"), (f" {job.progress:4.0%}  ", ""), (arguments(job), "quiet")]
+            said = [(f"{format_message(job)} · ", "")] if job.progress_message else []
+            rest = [(f"{text} · ", "quiet") for text in [format_time_left(job, now.at)] if text]
+            return [(bar(job.progress, 10), "accent"), (f" {job.progress:4.0%}  ", ""), *rest, *said, (arguments(job), "quiet")]
         case State.FAILED:
             return [(error_text(job), "error"), (" · " + arguments(job), "quiet")]
         case State.RETRYING:
@@ -90,7 +91,7 @@ def detail(job: Job, now: Now) -> list[tuple[str, str]]:
 
 def error_text(job: Job) -> str:
     """Return the newest error; of a command without its type, which is always the same."""
-    return safe((job.error or "").removeprefix("CommandFailed: " if job.kind == "shell" else ""))
+    return safe((job.error or "").removeprefix("CommandFailed: " if handler_kind(job.kind) == "shell" else ""))
 
 
 def _clock(seconds: float) -> str:
@@ -105,7 +106,7 @@ def arguments(job: Job, limit: int = 300) -> str:
 
 def format_arguments(kind: str, text: str, limit: int = 300) -> str:
     """Format JSON arguments on one line: a command as typed, others as `name=value`."""
-    if len(text) > 20_000:
+    if len(text) > 20_000 and handler_kind(kind) != "shell":
         return safe(text[:limit])
     try:
         args = json.loads(text)
@@ -113,8 +114,9 @@ def format_arguments(kind: str, text: str, limit: int = 300) -> str:
         return safe(text[:limit])
     if not isinstance(args, dict):
         return safe(text[:limit])
+    args = shown_arguments(kind, args)
     command = args.get("command")
-    if kind == "shell" and isinstance(command, list) and all(isinstance(part, str) for part in command):
+    if handler_kind(kind) == "shell" and isinstance(command, list) and all(isinstance(part, str) for part in command):
         return safe("$ " + command_line(command, shell=args.get("shell") is True))[:limit]
     shown = (
         f"{name}={value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}" for name, value in args.items()
@@ -124,4 +126,4 @@ def format_arguments(kind: str, text: str, limit: int = 300) -> str:
 
 def kind_or_command(job: Job) -> str:
     """Return the kind of a job, or the command of a shell job."""
-    return arguments(job).removeprefix("$ ") if job.kind == "shell" else safe(job.kind)
+    return arguments(job).removeprefix("$ ") if handler_kind(job.kind) == "shell" else safe(job.kind)

@@ -70,7 +70,7 @@ _COLUMNS = (
            description="held by one job at a time"),
     JobColumn("batch", "BATCH", 5, lambda job, _: "—" if job.batch is None else str(job.batch), sort="batch", right=True,
            quiet=True, most=12, description="the batch"),
-    JobColumn("progress", "PROGRESS", 11, lambda job, _: progress(job), sort="progress", description="the reported progress"),
+    JobColumn("progress", "PROGRESS", 11, progress, sort="progress", most=24, description="the reported progress"),
     JobColumn("detail", "DETAIL", 0, lambda job, _: "", sort="error", description="error, due time or arguments"),
 )  # fmt: skip
 

@@ -13,6 +13,8 @@ from textual.events import Blur, Focus
 from textual.message import Message
 from textual.widgets import Input
 
+from jobdeck import fold_case
+
 from ...feed.filter_completion import Suggestion, Suggestions, Vocabulary, fields, suggest
 from ...feed.messages import JobsPage
 from ...text.format import number
@@ -220,8 +222,8 @@ class FilterBar(Vertical):
 
     def suggest_history(self) -> None:
         """Suggest earlier filters that contain the typed text."""
-        typed = self.value.strip().lower()
-        found = tuple(Suggestion(text) for text in self.history if typed in text.lower() and text != self.value)
+        typed = fold_case(self.value.strip())
+        found = tuple(Suggestion(text) for text in self.history if typed in fold_case(text) and text != self.value)
         self._suggest(Suggestions(0, len(self.value), found))
 
     def complete(self) -> None:

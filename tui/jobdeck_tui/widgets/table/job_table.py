@@ -81,6 +81,7 @@ class JobTable(ScrollView, DiffedLines, can_focus=True, inherit_bindings=False):
         self._now = Now(0.0)
         self._keys: tuple[str, ...] = DEFAULT_COLUMNS
         self._columns: list[tuple[JobColumn, int]] = []
+        self._laid_out_for = -1  # the width of the rows
         self._strips: dict[tuple[int, bool, bool], tuple[Job, int, Strip]] = {}
 
     # -- content -----------------------------------------------------------------------------------
@@ -235,9 +236,10 @@ class JobTable(ScrollView, DiffedLines, can_focus=True, inherit_bindings=False):
         self._moved()
 
     def _lay_out(self) -> None:
-        columns = choose_columns(self._width, self._jobs.values(), self._keys, self._now, self.page.view.sort)
-        if columns != self._columns:
-            self._columns = columns
+        width = self._width
+        columns = choose_columns(width, self._jobs.values(), self._keys, self._now, self.page.view.sort)
+        if (columns, width) != (self._columns, self._laid_out_for):
+            self._columns, self._laid_out_for = columns, width
             self._strips.clear()
 
     # -- drawing ----------------------------------------------------------------------------------
@@ -249,6 +251,8 @@ class JobTable(ScrollView, DiffedLines, can_focus=True, inherit_bindings=False):
 
     def line_at(self, y: int) -> Strip:
         width = self._width
+        if width != self._laid_out_for:  # the scroll bar has appeared or disappeared, which is no resize
+            self._lay_out()
         if y < HEAD:
             heads = job_rows.heads(self._columns, self.page, self._style) if self._ids else []
             return make_strip(heads, width, self.rich_style)

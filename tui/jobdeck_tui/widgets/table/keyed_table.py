@@ -48,7 +48,8 @@ class TableColumn:
 
     `drop`: if columns do not fit, those with the highest number are dropped first, and restored if they fit later; 0 is
     never dropped.
-    `grow`: takes the remaining width, and shrinks first. One column should grow.
+    `grow`: takes the remaining width, and shrinks first, but columns are dropped before its cells are cut to less than `keep`.
+    One column should grow.
     """
 
     key: str
@@ -58,6 +59,7 @@ class TableColumn:
     right: bool = False
     drop: int = 0
     grow: bool = False
+    keep: int = 0
     sort: bool = False
     """Whether a click on the header sorts by this column."""
     alone: str = ""
@@ -238,7 +240,8 @@ class KeyedTable(ScrollView, can_focus=True, inherit_bindings=False):
 
         def needed(columns: Sequence[int]) -> int:
             sizes = [(self.heads[at], wanted(at, columns)) for at in columns]
-            return sum(head.least or min(size, 8) if head.grow else size for head, size in sizes) + 2 * len(sizes) - 2
+            kept = (max(head.least or min(size, 8), min(size, head.keep)) if head.grow else size for head, size in sizes)
+            return sum(kept) + 2 * len(sizes) - 2
 
         drops = sorted({head.drop for head in self.heads} - {0})
         for drop in reversed(drops):

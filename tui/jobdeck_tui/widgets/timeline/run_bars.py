@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import ceil, floor, inf
@@ -14,6 +14,7 @@ from jobdeck import Outcome, Run
 from ...feed.lane_packing import Bar
 from ...text.format import duration
 from ...text.sanitize import safe
+from .bar_groups import BarGroup, find_groups, group_label
 
 _LEFT = " ▏▎▍▌▋▊▉█"
 _HEIGHTS = " ▁▂▃▄▅▆▇█"
@@ -106,6 +107,8 @@ def draw_lane(bars: Sequence[Bar], window: Window, chosen: tuple[int, int] | Non
     marks: list[tuple[int, str, str]] = []
     cursor: int | None = None
     placed = _visible_bars(bars, window)
+    groups = find_groups([(start, end) for start, end, _ in placed])
+    grouped = {at for group in groups for at in group.members}
     for after, (start, end, bar) in enumerate(placed, 1):
         query = style_of(bar.run)
         drawn = "chosen" if bar.run.key == chosen else query
@@ -128,11 +131,14 @@ def draw_lane(bars: Sequence[Bar], window: Window, chosen: tuple[int, int] | Non
                 row[inside[0] : inside[1]] = [full] * (inside[1] - inside[0])
             for line, row in enumerate(rows):
                 _write_label(row, inside, bar.run, query, drawn, line)
-        if query in _ALWAYS_MARKED and inside[1] - inside[0] < 3 and end <= width:
+        if query in _ALWAYS_MARKED and after - 1 not in grouped and inside[1] - inside[0] < 3 and end <= width:
             marks.append((min(width - 1, max(0, ceil(end) - 1)), query, drawn))
+    crowded = {cell for group in groups for cell in range(*group.cells)}
     for place, found in parts.items():
         for line, row in enumerate(rows):
-            row[place] = _combine(found, row[place], lines - 1 - line, lines)
+            row[place] = _combine(found, row[place], lines - 1 - line, lines, crowded=place in crowded)
+    for group in groups:
+        _write_group(rows[0], group, [style_of(placed[at][2].run) for at in group.members], width)
     for place, query, drawn in marks:
         _draw_mark(rows[0], place, query, drawn, shared=len(parts.get(place, ())) > 1)
     if cursor is not None and cursor < width:
@@ -158,14 +164,31 @@ def _add_part(parts: defaultdict[int, list[_Part]], place: int, low: float, high
         parts[place].append(_Part(max(0.0, low), min(1.0, high), query))
 
 
-def _combine(parts: Sequence[_Part], under: BarCell | None, below: int, lines: int) -> BarCell | None:
-    """Return the cell for the parts of the bars in it; `below` is the number of lines of the lane under it."""
+def _write_group(cells: Row, group: BarGroup, looks: Sequence[str], width: int) -> None:
+    """Write the numbers of a group of runs into it; if there is no room for them, mark its end with the worst of them."""
+    start, end = max(0, group.cells[0]), min(width, group.cells[1])
+    counts = Counter(looks)
+    marked = [(look, GLYPHS[look]) for look in _WORST if look in _ALWAYS_MARKED]
+    text = group_label(counts, marked, end - start - 2)
+    if text:
+        ground = counts.most_common(1)[0][0]
+        for at, sign in enumerate(f" {text} ", start):
+            cells[at] = BarCell(sign, "", ground)
+    elif worst := next((look for look, _ in marked if counts[look]), ""):
+        _draw_mark(cells, end - 1, worst, worst, shared=True)
+
+
+def _combine(parts: Sequence[_Part], under: BarCell | None, below: int, lines: int, *, crowded: bool = False) -> BarCell | None:
+    """Return the cell for the parts of the bars in it; `below` is the number of lines of the lane under it.
+
+    A `crowded` cell is one of a group: it shows how much of its time is covered, not where.
+    """
     if under is not None:
         return under
-    if len(parts) == 1:
+    if len(parts) == 1 and not crowded:
         return BarCell(_partial_block(parts[0].low, parts[0].high), parts[0].look)
     first, last = parts[0], parts[-1]
-    if len(parts) == 2 and first.low <= _EDGE and last.high >= 1 - _EDGE:
+    if len(parts) == 2 and not crowded and first.low <= _EDGE and last.high >= 1 - _EDGE:
         text = _LEFT[max(1, min(7, round(8 * first.high)))]
         return BarCell(text, first.look, "" if first.look == last.look else last.look)
     shares: defaultdict[str, float] = defaultdict(float)

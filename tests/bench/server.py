@@ -1,0 +1,177 @@
+"""Measure the queue on a PostgreSQL server, which this starts: drain, enqueue, bulk and wake-up.
+
+    python tests/bench/server.py                        everything, three rounds
+    python tests/bench/server.py --only drain --jobs 20000 --rounds 1
+
+The server writes every commit to disk (`fsync=on`, `synchronous_commit=on`). All figures of a table are of one run, the rounds
+interleaved. `transactions` are those that the server counted for each thousand jobs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+
+import psycopg
+from processes import STARTING, Start, open_queue, run
+
+from jobdeck import Queue, Worker
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+from tests.core.postgres import Server
+
+SHAPES = ((1, 1), (1, 4), (2, 2), (4, 4), (8, 2))
+"""Numbers of processes, and of threads in each."""
+_BULK = 5_000
+PATIENCE = 300.0
+"""Seconds that a process waits for the queue to be empty."""
+
+
+def _stock(address: str, jobs: int) -> None:
+    with open_queue(address) as queue:
+        for first in range(0, jobs, _BULK):
+            queue.enqueue_bulk("bench.noop", [{"n": n} for n in range(first, min(jobs, first + _BULK))])
+    with psycopg.connect(address, autocommit=True) as connection:
+        connection.execute("VACUUM ANALYZE")
+        connection.execute("CHECKPOINT")
+
+
+def _drain(start: Start, address: str, threads: int) -> tuple[float, float, int]:
+    """Run a worker until the queue is empty; return when it started and ended, and the jobs that it ran."""
+    with open_queue(address) as queue:
+        queue.count("")
+        start()
+        started = time.monotonic()
+        with Worker(queue, threads=threads) as worker:
+            assert worker.wait_idle(PATIENCE), "the queue is not empty"
+            ended = time.monotonic()
+        return started, ended, queue.count(f'state:completed worker:"{worker.id}"')
+
+
+def _enqueue(start: Start, address: str, seconds: float) -> int:
+    with open_queue(address) as queue:
+        queue.enqueue("bench.noop", {"n": 0})
+        start()
+        end, n = time.monotonic() + seconds, 0
+        while time.monotonic() < end:
+            queue.enqueue("bench.noop", {"n": n})
+            n += 1
+    return n
+
+
+def _transactions(address: str) -> int:
+    with psycopg.connect(address, autocommit=True) as connection:
+        connection.execute("SELECT pg_stat_force_next_flush()")
+        row = connection.execute(
+            "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = current_database()"
+        ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def drain(server: Server, jobs: int, rounds: int) -> None:
+    """Print the jobs per second of each shape."""
+    print(
+        f"drain of {jobs:,} no-op jobs\n"
+        f"{'processes × threads':>20} {'jobs/s':>8} {'least share':>12} {'transactions/1,000':>19}"
+    )
+    rates: dict[tuple[int, int], list[float]] = {shape: [] for shape in SHAPES}
+    for _ in range(rounds):
+        for processes, threads in SHAPES:
+            address = server.url(server.new_database())
+            _stock(address, jobs)
+            before = _transactions(address)
+            found = run(PATIENCE, *[(_drain, address, threads)] * processes)
+            took = max(ended for _, ended, _ in found) - min(started for started, _, _ in found)
+            with open_queue(address) as queue:
+                assert queue.count("state:completed") == jobs
+            rates[processes, threads].append(jobs / took)
+            share = min(n for *_, n in found) * processes / jobs
+            spent = 1e3 * (_transactions(address) - before) / jobs
+            print(f"{f'{processes} × {threads}':>20} {jobs / took:>8,.0f} {share:>12.2f} {spent:>19.0f}", flush=True)
+    if rounds > 1:
+        print("medians: " + ", ".join(f"{p} × {t}: {median(each):,.0f}" for (p, t), each in rates.items()))
+
+
+def enqueue(server: Server, seconds: float, rounds: int) -> None:
+    """Print the single enqueues per second of one process and of four, and those of a bulk."""
+    for processes in (1, 4):
+        rates = []
+        for _ in range(rounds):
+            address = server.url(server.new_database())
+            rates.append(sum(run(seconds, *[(_enqueue, address, seconds)] * processes)) / seconds)
+        print(f"enqueue, {processes} process{'es' if processes > 1 else ''}: {median(rates):,.0f}/s", flush=True)
+    rates = []
+    for _ in range(rounds):
+        with open_queue(server.url(server.new_database())) as queue:
+            args = [{"n": n} for n in range(20_000)]
+            began = time.monotonic()
+            queue.enqueue_bulk("bench.noop", args)
+            rates.append(len(args) / (time.monotonic() - began))
+    print(f"bulk enqueue: {median(rates):,.0f}/s", flush=True)
+
+
+def wake_up(server: Server, times: int) -> None:
+    """Print the time from an enqueue to the start of the job in another process."""
+    address = server.url(server.new_database())
+    with open_queue(address) as queue:
+        found = run(STARTING, (_wait, address, times), (_ring, address, times))
+        waits = sorted(_starts(queue))
+    del found
+    print(f"wake-up: p50 {1e3 * waits[len(waits) // 2]:.1f} ms, p99 {1e3 * waits[int(len(waits) * 0.99)]:.1f} ms", flush=True)
+
+
+def _starts(queue: Queue) -> Sequence[float]:
+    jobs = [queue.get(job_id) for job_id in queue.ids("state:completed")]
+    return [job.started_at - job.created_at for job in jobs if job.started_at is not None]
+
+
+def _wait(start: Start, address: str, times: int) -> None:
+    with open_queue(address) as queue, Worker(queue, threads=2):
+        start()
+        end = time.monotonic() + STARTING
+        while queue.count("state:completed") < times and time.monotonic() < end:
+            time.sleep(0.2)
+
+
+def _ring(start: Start, address: str, times: int) -> None:
+    with open_queue(address) as queue:
+        start()
+        time.sleep(0.5)
+        for n in range(times):
+            queue.enqueue("bench.noop", {"n": n})
+            time.sleep(0.02)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", default="drain,enqueue,wakeup", metavar="PART[,PART]")
+    parser.add_argument("--jobs", type=int, default=20_000, metavar="N", help="jobs of each drain (default 20,000)")
+    parser.add_argument("--rounds", type=int, default=3, metavar="N")
+    parser.add_argument("--seconds", type=float, default=5.0, metavar="S", help="seconds of each enqueue (default 5)")
+    given = parser.parse_args()
+    server = Server(durable=True)
+    with psycopg.connect(server.url("postgres")) as connection:
+        version, commit = connection.execute(
+            "SELECT current_setting('server_version'), current_setting('synchronous_commit')"
+        ).fetchone() or ("", "")
+    print(f"PostgreSQL {version}, fsync=on, synchronous_commit={commit}, in {server.folder}")
+    parts = given.only.split(",")
+    if "drain" in parts:
+        drain(server, given.jobs, given.rounds)
+    if "enqueue" in parts:
+        enqueue(server, given.seconds, given.rounds)
+    if "wakeup" in parts:
+        wake_up(server, 200)
+    return 0
+
+
+if __name__ == "__main__":
+    # Children import this module by its name.
+    from server import main as named_main
+
+    sys.exit(named_main())

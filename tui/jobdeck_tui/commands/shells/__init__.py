@@ -1,0 +1,1 @@
+"""Completion in shells: what each shell asks, how its words are quoted, and the script that it loads."""
