@@ -102,7 +102,7 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
 def _methods_at(app: FastAPI, path: str) -> list[str]:
     """Return the methods of a path, which several routes may share."""
     for described, methods in app.openapi()["paths"].items():
-        pattern = re.sub(r"\\\{\w*id\\\}", "[0-9]+", re.escape(described))
+        pattern = re.sub(r"\\\{(?:job|batch)_id\\\}", "[0-9]+", re.escape(described))
         if re.fullmatch(re.sub(r"\\\{\w+\\\}", "[^/]+", pattern), path):
             return sorted(method.upper() for method in methods)
     return ["GET"]  # the page of the documentation, and the description of the API

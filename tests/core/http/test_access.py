@@ -229,6 +229,7 @@ def test_a_method_that_a_resource_does_not_have_is_answered_with_those_that_it_h
         ("/jobs", "GET, POST"),
         ("/schedules/a", "DELETE, GET, PATCH"),
         ("/docs", "GET"),
+        ("/workers/a:1/drain", "POST"),
     ]:
         assert api("PUT", path).headers["allow"] == allowed
     assert api("PATCH", "/jobs/cancel", json={"priority": 1}).headers["allow"] == "POST"
