@@ -101,10 +101,11 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
 
 def _methods_at(app: FastAPI, path: str) -> list[str]:
     """Return the methods of a path, which several routes may share."""
-    for described, methods in app.openapi()["paths"].items():
+    paths: dict[str, dict[str, Any]] = app.openapi()["paths"]
+    for described in sorted(paths, key=lambda each: -each.count("/")):  # names may hold slashes: longer paths first
         pattern = re.sub(r"\\\{(?:job|batch)_id\\\}", "[0-9]+", re.escape(described))
-        if re.fullmatch(re.sub(r"\\\{\w+\\\}", "[^/]+", pattern), path):
-            return sorted(method.upper() for method in methods)
+        if re.fullmatch(re.sub(r"\\\{\w+\\\}", ".+", pattern), path):
+            return sorted(method.upper() for method in paths[described])
     return ["GET"]  # the page of the documentation, and the description of the API
 
 

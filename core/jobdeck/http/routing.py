@@ -66,7 +66,14 @@ class _IdConvertor(Convertor[str]):
         return str(value)
 
 
+class _NameConvertor(_IdConvertor):
+    """Matches names, which may hold slashes, up to the word for an operation at the end of the path."""
+
+    regex = "(?:(?!/(?:pause|resume|run|jobs)$).)+"
+
+
 register_url_convertor("id", _IdConvertor())
+register_url_convertor("name", _NameConvertor())
 
 
 def require_type(request: Request, *accepted: str) -> None:

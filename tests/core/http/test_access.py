@@ -230,6 +230,8 @@ def test_a_method_that_a_resource_does_not_have_is_answered_with_those_that_it_h
         ("/schedules/a", "DELETE, GET, PATCH"),
         ("/docs", "GET"),
         ("/workers/a:1/drain", "POST"),
+        ("/queues/a%2Fb/pause", "POST"),
+        ("/schedules/a/jobs", "GET"),
     ]:
         assert api("PUT", path).headers["allow"] == allowed
     assert api("PATCH", "/jobs/cancel", json={"priority": 1}).headers["allow"] == "POST"

@@ -27,14 +27,32 @@ def list_queues(request: Request) -> Response:
     return JsonResponse(QueueList(queues=[*map(QueueDocument.of, queue_of(request).queue_stats())]))
 
 
-@router.get("/queues/{name}", operation_id="getQueue", response_model=QueueDocument, responses=responses(404))
+@router.post("/queues/{name:name}/pause", operation_id="pauseQueue", response_model=QueueDocument, responses=responses())
+@scope(Scope.OPERATE)
+def pause_queue(request: Request, name: QueueName) -> Response:
+    """Start no more jobs from the queue; running jobs continue."""
+    queue = queue_of(request)
+    queue.pause(name, actor=caller_of(request).name)
+    return _document(queue, name, changed=True)
+
+
+@router.post("/queues/{name:name}/resume", operation_id="resumeQueue", response_model=QueueDocument, responses=responses())
+@scope(Scope.OPERATE)
+def resume_queue(request: Request, name: QueueName) -> Response:
+    """Start jobs from the queue again."""
+    queue = queue_of(request)
+    queue.resume(name, actor=caller_of(request).name)
+    return _document(queue, name, changed=True)
+
+
+@router.get("/queues/{name:name}", operation_id="getQueue", response_model=QueueDocument, responses=responses(404))
 @scope(Scope.READ)
 def get_queue(request: Request, name: QueueName) -> Response:
     """Return a queue."""
     return _document(queue_of(request), name)
 
 
-@router.patch("/queues/{name}", operation_id="editQueue", response_model=QueueDocument, responses=responses(404, 415))
+@router.patch("/queues/{name:name}", operation_id="editQueue", response_model=QueueDocument, responses=responses(404, 415))
 @scope(Scope.OPERATE)
 def edit_queue(request: Request, name: QueueName, body: QueueChange) -> Response:
     """Pause, resume or limit a queue. It need not have jobs yet."""
@@ -44,24 +62,6 @@ def edit_queue(request: Request, name: QueueName, body: QueueChange) -> Response
             queue.limit(name, running=body.limits.running, rate=body.limits.rate, period=body.limits.period, actor=actor)
         if body.paused is not None:
             (queue.pause if body.paused else queue.resume)(name, actor=actor)
-    return _document(queue, name, changed=True)
-
-
-@router.post("/queues/{name}/pause", operation_id="pauseQueue", response_model=QueueDocument, responses=responses())
-@scope(Scope.OPERATE)
-def pause_queue(request: Request, name: QueueName) -> Response:
-    """Start no more jobs from the queue; running jobs continue."""
-    queue = queue_of(request)
-    queue.pause(name, actor=caller_of(request).name)
-    return _document(queue, name, changed=True)
-
-
-@router.post("/queues/{name}/resume", operation_id="resumeQueue", response_model=QueueDocument, responses=responses())
-@scope(Scope.OPERATE)
-def resume_queue(request: Request, name: QueueName) -> Response:
-    """Start jobs from the queue again."""
-    queue = queue_of(request)
-    queue.resume(name, actor=caller_of(request).name)
     return _document(queue, name, changed=True)
 
 

@@ -25,7 +25,6 @@ from ..tokens import Scope
 
 router = make_router("schedules")
 
-# Names may hold slashes, so a name is all that stands between the prefix and a known word.
 ScheduleName = Annotated[str, Path(min_length=1, max_length=100, description="The name of the schedule.", examples=["nightly"])]
 
 
@@ -72,14 +71,66 @@ def preview_schedule(
     return JsonResponse(SchedulePreview(description=schedules.explain(cron), ticks=list(ticks)))
 
 
-@router.get("/schedules/{name}", operation_id="getSchedule", response_model=ScheduleDocument, responses=responses(404))
+@router.post(
+    "/schedules/{name:name}/pause", operation_id="pauseSchedule", response_model=ScheduleDocument, responses=responses(404)
+)
+@scope(Scope.OPERATE)
+def pause_schedule(request: Request, name: ScheduleName) -> Response:
+    """Enqueue no more jobs at its ticks."""
+    schedules = queue_of(request).schedules
+    schedules.pause(name, actor=caller_of(request).name)
+    return JsonResponse(ScheduleDocument.of(schedules.get(name)))
+
+
+@router.post(
+    "/schedules/{name:name}/resume", operation_id="resumeSchedule", response_model=ScheduleDocument, responses=responses(404)
+)
+@scope(Scope.OPERATE)
+def resume_schedule(request: Request, name: ScheduleName) -> Response:
+    """Resume a schedule with its next tick."""
+    schedules = queue_of(request).schedules
+    schedules.resume(name, actor=caller_of(request).name)
+    return JsonResponse(ScheduleDocument.of(schedules.get(name)))
+
+
+@router.post(
+    "/schedules/{name:name}/run",
+    operation_id="runSchedule",
+    status_code=201,
+    response_model=JobDocument,
+    responses={
+        201: {"description": "Enqueued.", "headers": {"Location": {"schema": {"type": "string"}}}},
+        **responses(404),
+    },
+)
+@scope(Scope.OPERATE)
+def run_schedule(request: Request, name: ScheduleName) -> Response:
+    """Enqueue its job now, and keep its ticks."""
+    job = queue_of(request).schedules.run(name)
+    return JsonResponse(JobDocument.of(job), 201, {"Location": f"/api/v1/jobs/{job.id}"})
+
+
+@router.get(
+    "/schedules/{name:name}/jobs", operation_id="listScheduledJobs", response_model=ScheduleHistory, responses=responses(404)
+)
+@scope(Scope.READ)
+def list_scheduled_jobs(request: Request, name: ScheduleName, limit: Annotated[int, Query(ge=1, le=1000)] = 20) -> Response:
+    """List the newest jobs of a schedule."""
+    schedules = queue_of(request).schedules
+    schedules.get(name)
+    return JsonResponse(ScheduleHistory(jobs=[*map(ScheduledRunDocument.of, schedules.history(name, limit))]))
+
+
+@router.get("/schedules/{name:name}", operation_id="getSchedule", response_model=ScheduleDocument, responses=responses(404))
 @scope(Scope.READ)
 def get_schedule(request: Request, name: ScheduleName) -> Response:
     """Return a schedule."""
     return JsonResponse(ScheduleDocument.of(queue_of(request).schedules.get(name)))
 
 
-@router.patch("/schedules/{name}", operation_id="editSchedule", response_model=ScheduleDocument, responses=responses(404, 415))
+@router.patch(
+    "/schedules/{name:name}", operation_id="editSchedule", response_model=ScheduleDocument, responses=responses(404, 415)
+)
 @scope(Scope.OPERATE)
 def edit_schedule(request: Request, name: ScheduleName, body: ScheduleChange) -> Response:
     """Change a schedule; a changed time applies from now on."""
@@ -101,57 +152,9 @@ def edit_schedule(request: Request, name: ScheduleName, body: ScheduleChange) ->
     return JsonResponse(ScheduleDocument.of(after))
 
 
-@router.delete("/schedules/{name}", operation_id="deleteSchedule", status_code=204, responses=responses(404))
+@router.delete("/schedules/{name:name}", operation_id="deleteSchedule", status_code=204, responses=responses(404))
 @scope(Scope.OPERATE)
 def delete_schedule(request: Request, name: ScheduleName) -> Response:
     """Delete a schedule, and keep the jobs that it enqueued."""
     queue_of(request).schedules.delete(name, actor=caller_of(request).name)
     return Response(status_code=204)
-
-
-@router.post("/schedules/{name}/pause", operation_id="pauseSchedule", response_model=ScheduleDocument, responses=responses(404))
-@scope(Scope.OPERATE)
-def pause_schedule(request: Request, name: ScheduleName) -> Response:
-    """Enqueue no more jobs at its ticks."""
-    schedules = queue_of(request).schedules
-    schedules.pause(name, actor=caller_of(request).name)
-    return JsonResponse(ScheduleDocument.of(schedules.get(name)))
-
-
-@router.post(
-    "/schedules/{name}/resume", operation_id="resumeSchedule", response_model=ScheduleDocument, responses=responses(404)
-)
-@scope(Scope.OPERATE)
-def resume_schedule(request: Request, name: ScheduleName) -> Response:
-    """Resume a schedule with its next tick."""
-    schedules = queue_of(request).schedules
-    schedules.resume(name, actor=caller_of(request).name)
-    return JsonResponse(ScheduleDocument.of(schedules.get(name)))
-
-
-@router.post(
-    "/schedules/{name}/run",
-    operation_id="runSchedule",
-    status_code=201,
-    response_model=JobDocument,
-    responses={
-        201: {"description": "Enqueued.", "headers": {"Location": {"schema": {"type": "string"}}}},
-        **responses(404),
-    },
-)
-@scope(Scope.OPERATE)
-def run_schedule(request: Request, name: ScheduleName) -> Response:
-    """Enqueue its job now, and keep its ticks."""
-    job = queue_of(request).schedules.run(name)
-    return JsonResponse(JobDocument.of(job), 201, {"Location": f"/api/v1/jobs/{job.id}"})
-
-
-@router.get(
-    "/schedules/{name}/jobs", operation_id="listScheduledJobs", response_model=ScheduleHistory, responses=responses(404)
-)
-@scope(Scope.READ)
-def list_scheduled_jobs(request: Request, name: ScheduleName, limit: Annotated[int, Query(ge=1, le=1000)] = 20) -> Response:
-    """List the newest jobs of a schedule."""
-    schedules = queue_of(request).schedules
-    schedules.get(name)
-    return JsonResponse(ScheduleHistory(jobs=[*map(ScheduledRunDocument.of, schedules.history(name, limit))]))
