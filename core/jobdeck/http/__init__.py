@@ -1,1 +1,4 @@
-"""The HTTP API: an optional face of the queue, on `Queue` alone. Only `tokens` is imported without the extra `http`."""
+"""The HTTP API: an optional face of the queue, on `Queue` alone.
+
+Its framework is the extra `http`; without it, only `tokens` and `server` can be imported.
+"""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import socket
 import stat
@@ -10,23 +9,19 @@ import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Self
-
-import uvicorn
+from typing import TYPE_CHECKING, Self
 
 from ..logs import get_logger
 from ..model.errors import InvalidOption
 from ..queue import Queue
 from .access import LOOPBACK_NAMES, AccessPolicy, is_loopback
-from .app import create_app
-from .guard import RequestGuard, ServerState
-from .protocol import Protocol
 from .tokens import TokenFile, default_token_file
+
+if TYPE_CHECKING:
+    from .draining_server import DrainingServer
 
 logger = get_logger("jobdeck.http")
 
-_LINGER = 0.5
-"""Seconds for which a draining server still reads requests: a client may have sent one before it learns of it."""
 _FILES_LEFT = 300
 """Files that connections must leave for the database and the jobs."""
 
@@ -62,9 +57,13 @@ class HttpServer:
             readonly: refuse all changes.
 
         Raises:
+            ImportError: the extra `http` is not installed.
             InvalidOption: the address cannot be bound, or may not be without a token.
             TokenFileRefused: the token file cannot be used.
         """
+        from .app import create_app  # imported late: the framework is an extra
+        from .guard import ServerState
+
         tokens = TokenFile(default_token_file()) if tokens is None else tokens
         protected = bool(tokens.tokens())
         if uds is None and not protected and not is_loopback(host):
@@ -79,7 +78,7 @@ class HttpServer:
         self._state = ServerState()
         policy = AccessPolicy(tokens, must_authenticate=protected, hosts=hosts, readonly=readonly)
         self._app = create_app(queue, policy, self._state)
-        self._server: _Server | None = None
+        self._server: DrainingServer | None = None
         self._thread = threading.Thread(target=self._run, name="jobdeck-http")
         self._started = threading.Event()
         self._failure: BaseException | None = None
@@ -138,6 +137,11 @@ class HttpServer:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
+        import uvicorn
+
+        from .draining_server import DrainingServer
+        from .protocol import Protocol
+
         try:
             Protocol.max_connections = _connections_allowed()
             config = uvicorn.Config(
@@ -153,7 +157,7 @@ class HttpServer:
                 timeout_keep_alive=75,
                 h11_max_incomplete_event_size=32 * 1024,
             )
-            self._server = _Server(config, self._state, self._app, self._started)
+            self._server = DrainingServer(config, self._state, self._app, self._started)
             self._server.run([self._socket])
         except BaseException as error:
             logger.exception("The HTTP server failed")
@@ -161,65 +165,6 @@ class HttpServer:
         finally:
             self._started.set()
             self._socket.close()
-
-
-class _Server(uvicorn.Server):
-    """The server on its event loop."""
-
-    def __init__(self, config: uvicorn.Config, state: ServerState, app: RequestGuard, started: threading.Event) -> None:
-        super().__init__(config)
-        self._state = state
-        self._app = app
-        self._on_started = started
-        self._loop: asyncio.AbstractEventLoop | None = None
-
-    def call(self, function: Any) -> None:
-        """Call a function on the event loop, from another thread."""
-        if self._loop is not None:
-            with suppress(RuntimeError):  # it has ended
-                self._loop.call_soon_threadsafe(function)
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to serve."""
-        self._loop = asyncio.get_running_loop()
-        await super().startup(sockets)
-        self._on_started.set()
-
-    def begin_draining(self) -> None:
-        """Let clients learn that the server shuts down, from `readyz` and from the responses, before it stops to listen."""
-        self._state.draining = True
-        self._app.end_streams()
-        assert self._loop is not None
-        self._loop.call_later(_LINGER, self._stop_listening)
-
-    def _stop_listening(self) -> None:
-        self.should_exit = True
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Answer the clients that the system has connected already, then close idle connections and wait for the others."""
-        accepted = [connection for listener in sockets or () for connection in _accept_all(listener)]
-        for server in self.servers:
-            server.close()
-        loop = asyncio.get_running_loop()
-
-        def connect() -> asyncio.Protocol:
-            return Protocol(self.config, self.server_state, self.lifespan.state)
-
-        for connection in accepted:
-            await loop.connect_accepted_socket(connect, connection)
-        await asyncio.sleep(_LINGER / 2)
-        await super().shutdown(sockets)
-
-
-def _accept_all(listener: socket.socket) -> list[socket.socket]:
-    """Return the connections that wait to be accepted."""
-    found = []
-    with suppress(OSError):
-        while True:
-            connection, _ = listener.accept()
-            connection.setblocking(False)
-            found.append(connection)
-    return found
 
 
 def _connections_allowed() -> int:

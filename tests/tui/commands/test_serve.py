@@ -89,7 +89,7 @@ def test_no_other_command_imports_the_framework(deck: CommandLine) -> None:
     lines = [["list"], ["health"], ["kinds"], ["token", "list"], ["stats"]]
     program = f"""
 import json, sys
-import jobdeck
+from jobdeck import *
 from click.testing import CliRunner
 from jobdeck_tui.cli import COMMANDS, cli
 for line in {lines!r}:

@@ -80,12 +80,11 @@ def serve_command(
     if front.readonly and threads:
         raise click.UsageError("--readonly refuses changes, and --threads would make some; give one of them")
     try:
-        from jobdeck import HttpServer
-    except ImportError as problem:
-        if (problem.name or "").partition(".")[0] not in ("fastapi", "uvicorn", "starlette", "h11", "anyio"):
-            raise
+        import fastapi  # noqa: F401
+        import uvicorn  # noqa: F401
+    except ImportError:
         raise CommandError("jobdeck serve needs FastAPI and uvicorn; install them with: pip install 'jobdeck[http]'") from None
-    from jobdeck import SWITCH_INTERVAL, CrashGuard, Worker
+    from jobdeck import SWITCH_INTERVAL, CrashGuard, HttpServer, Worker
 
     settings = front.settings
     sys.setswitchinterval(SWITCH_INTERVAL)
