@@ -5,8 +5,8 @@
 
 It needs schemathesis (`pip install schemathesis`), perhaps in an environment of its own: --schemathesis names its program.
 All of its checks are made but one: a value that the schema allows may be refused, because a filter, a cron expression or the
-arguments of a kind have rules that JSON Schema cannot express. Left out are events, which do not end, JSON lines, which it cannot
-write, and `/health`, whose 503 is right once it has drained the worker.
+arguments of a kind have rules that JSON Schema cannot express. Left out are events, which do not end, JSON lines, which it
+cannot write, and `/health`, whose 503 is right once it has drained the worker.
 """
 
 from __future__ import annotations
