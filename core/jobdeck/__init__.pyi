@@ -37,6 +37,21 @@ from .execution.stack_trace import (
 from .execution.stack_trace import (
     Stack as Stack,
 )
+from .http.server import (
+    HttpServer as HttpServer,
+)
+from .http.tokens import (
+    Scope as Scope,
+)
+from .http.tokens import (
+    Token as Token,
+)
+from .http.tokens import (
+    TokenFile as TokenFile,
+)
+from .http.tokens import (
+    default_token_file as default_token_file,
+)
 from .kinds.app_folder import (
     reserve_missing as reserve_missing,
 )
@@ -123,6 +138,9 @@ from .model.environment import (
 )
 from .model.errors import (
     AppImportError as AppImportError,
+)
+from .model.errors import (
+    ArgumentProblem as ArgumentProblem,
 )
 from .model.errors import (
     ArgumentsMismatch as ArgumentsMismatch,
@@ -239,6 +257,15 @@ from .model.errors import (
     TimedOut as TimedOut,
 )
 from .model.errors import (
+    TokenExists as TokenExists,
+)
+from .model.errors import (
+    TokenFileRefused as TokenFileRefused,
+)
+from .model.errors import (
+    TokenNotFound as TokenNotFound,
+)
+from .model.errors import (
     UndoConflict as UndoConflict,
 )
 from .model.errors import (
@@ -252,6 +279,12 @@ from .model.errors import (
 )
 from .model.errors import (
     UnknownKind as UnknownKind,
+)
+from .model.errors import (
+    WorkerNotFound as WorkerNotFound,
+)
+from .model.errors import (
+    WorkerUnreachable as WorkerUnreachable,
 )
 from .model.errors import (
     WrongState as WrongState,
@@ -310,6 +343,9 @@ from .model.forecast import (
 from .model.forecast import (
     forecast as forecast,
 )
+from .model.health import (
+    unhealthy_reasons as unhealthy_reasons,
+)
 from .model.jobs import (
     Attempt as Attempt,
 )
@@ -348,6 +384,9 @@ from .model.jobs import (
 )
 from .model.jobs import (
     Outcome as Outcome,
+)
+from .model.jobs import (
+    PageEnd as PageEnd,
 )
 from .model.jobs import (
     Parameter as Parameter,
@@ -405,6 +444,9 @@ from .model.schedules import (
 )
 from .model.schedules import (
     ScheduledRun as ScheduledRun,
+)
+from .model.selection import (
+    allowed_jobs as allowed_jobs,
 )
 from .model.states import (
     FINAL as FINAL,

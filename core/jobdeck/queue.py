@@ -30,8 +30,8 @@ from .kinds.job_options import (
 )
 from .kinds.registry import REGISTRY, Entry, Registry
 from .model.address import DatabaseAddress
-from .model.errors import BatchNotFound, InvalidOption, JobNotFound, NotRunning, WrongState
-from .model.jobs import Attempt, Batch, Dependencies, Job, JobEdit, Kind, LogLine, NewJob, OperationResult
+from .model.errors import BatchNotFound, InvalidOption, JobNotFound, NotRunning, WorkerNotFound, WrongState
+from .model.jobs import Attempt, Batch, Dependencies, Job, JobEdit, Kind, LogLine, NewJob, OperationResult, PageEnd
 from .model.journal import Actor, check_actor, current_actor
 from .model.kind_names import SHELL, name_in_kind
 from .model.states import FINAL, Operation, State, allows
@@ -299,9 +299,15 @@ class Queue:
         return self.store.reader.get_many(ids)
 
     def list(
-        self, filter: str | Condition = "", *, limit: int = 50, sort: str = "id", descending: bool = True
+        self,
+        filter: str | Condition = "",
+        *,
+        limit: int = 50,
+        sort: str = "id",
+        descending: bool = True,
+        after: PageEnd | None = None,
     ) -> Sequence[Job]:
-        """Return the first `limit` jobs that match the filter.
+        """Return the first `limit` jobs that match the filter, or the next ones after the end of another page.
 
         Args:
             filter: a filter (see `jobdeck.model.filter`), or a condition parsed from it.
@@ -309,12 +315,15 @@ class Queue:
             sort: id, state, kind, queue, priority, attempt, age, took, error, due, started, finished, wait, worker, tags,
                 unique, batch, progress or args. Jobs without the value come last.
             descending: largest first.
+            after: `PageEnd.of` the last job of the page before. Costs no more than the first page, and skips no job because
+                others have come or gone. Only for sorts whose values do not change by themselves: id, state, kind, queue,
+                priority, attempt, age, due, started and finished.
 
         Raises:
             InvalidFilter: the filter cannot be parsed.
             InvalidOption: `sort` is not one of these.
         """
-        return self.store.queries.list(_condition(filter), limit=limit, sort=sort, descending=descending)
+        return self.store.queries.list(_condition(filter), limit=limit, sort=sort, descending=descending, after=after)
 
     def ids(self, filter: str | Condition = "", *, sort: str = "id", descending: bool = True) -> array[int]:
         """Return the ids of all jobs that match the filter, in order. Raises `InvalidFilter`, `InvalidOption`."""
@@ -340,10 +349,15 @@ class Queue:
         self.get(job_id)
         return self.store.reader.attempts(job_id)
 
-    def logs(self, job_id: int, *, attempt: int | None = None, after: int = 0, limit: int = 10_000) -> Sequence[LogLine]:
-        """Return the newest `limit` log lines of a job with an id above `after`, oldest first. Raises `JobNotFound`."""
+    def logs(
+        self, job_id: int, *, attempt: int | None = None, after: int = 0, limit: int = 10_000, oldest: bool = False
+    ) -> Sequence[LogLine]:
+        """Return the newest `limit` log lines of a job with an id above `after`, oldest first. Raises `JobNotFound`.
+
+        With `oldest` return the oldest `limit` of them, to read a log on without a gap.
+        """
         self.get(job_id)
-        return self.store.reader.logs(job_id, attempt=attempt, after=after, limit=limit)
+        return self.store.reader.logs(job_id, attempt=attempt, after=after, limit=limit, oldest=oldest)
 
     def dependencies(self, job_id: int) -> Dependencies:
         """Return the jobs that it came after, those it still waits for, and those that came after it. Raises `JobNotFound`."""
@@ -385,10 +399,29 @@ class Queue:
         """Return the registered worker processes, oldest first."""
         return self.store.workers.list(self.settings.lease)
 
+    def drain_worker(self, worker: str) -> WorkerInfo:
+        """Let a worker of this machine finish its running jobs and claim no more, and return it.
+
+        Raises:
+            WorkerNotFound: no worker with this id is registered.
+            WorkerUnreachable: it is on another machine, or did not reply.
+        """
+        from .execution.drain_request import request_drain
+
+        info = next((each for each in self.workers() if each.id == worker), None)
+        if info is None:
+            raise WorkerNotFound(worker)
+        request_drain(worker, info.host, self.store.notifier.request)
+        return replace(info, draining=True)
+
     def kinds(self) -> Sequence[Kind]:
         """Return the kinds that may be enqueued, by name, with their arguments."""
         self._register_shell()
         return [self.registry.get(kind).describe() for kind in self.registry.kinds]
+
+    def argument_schema(self, kind: str) -> dict[str, Any]:
+        """Return the JSON Schema (draft 2020-12) of a kind's arguments. Raises `UnknownKind`."""
+        return self._entry(kind).arguments.json_schema()
 
     def overview(self, *, seconds: float = 600.0, slices: int = 60) -> Overview:
         """Return a consistent overview of the queue, with metrics over the last `seconds` in about `slices` slices."""

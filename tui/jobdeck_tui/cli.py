@@ -62,6 +62,8 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "Run": {
         "worker": ("worker", "Run a headless worker."),
+        "serve": ("serve", "Serve the HTTP API."),
+        "token": ("token", "Manage the tokens of the HTTP API: add, list, remove."),
         "demo": ("demo", "Open the cockpit on a throwaway queue with sample traffic."),
         "guide": ("guide", "Read the guide: list its topics, or open one."),
         "keys": ("keys", "Print the cockpit's keymap as an editable file."),

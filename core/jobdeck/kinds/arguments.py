@@ -12,7 +12,7 @@ from math import isfinite
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
-from ..model.errors import ArgumentsMismatch, ArgumentsTooLarge, InvalidArguments, InvalidHandler
+from ..model.errors import ArgumentProblem, ArgumentsMismatch, ArgumentsTooLarge, InvalidArguments, InvalidHandler
 from ..model.jobs import Parameter
 from ..model.suggestions import did_you_mean
 from . import undecodable_bytes
@@ -21,6 +21,8 @@ SAFE_DEPTH = 190
 """A depth of nested arrays and objects that can always be parsed: the validation library stops at 200."""
 Check = Callable[[Any], bool]
 """A function that returns whether a value has exactly the type of an annotation."""
+_PROBLEMS = 100
+"""The number of wrong arguments that an error reports at most."""
 _REQUIRED = inspect.Parameter.empty
 """The default of a parameter that has none."""
 _IMMUTABLE = (NoneType, bool, int, float, str, bytes)
@@ -107,7 +109,8 @@ class Arguments:
             except RecursionError:
                 difference = Difference(path, "refers to itself, or is nested too deeply to be compared with what is stored")
             if difference is not None:
-                raise InvalidArguments(self._kind, ".".join(difference.path), difference.problem)
+                problems = (ArgumentProblem(tuple(difference.path), difference.problem),)
+                raise InvalidArguments(self._kind, ".".join(difference.path), difference.problem, problems)
         return text
 
     def _check_depth(self, text: str) -> None:
@@ -227,19 +230,32 @@ class Arguments:
             # The values are Python objects here; `check` then writes the validated ones as JSON.
             return self._model.model_validate(dict(args))
         except ValidationError as errors:
-            found = errors.errors(include_url=False)
-            # A mistyped name is the reason why another one is missing.
-            first = next((each for each in found if each["type"] == "extra_forbidden" and len(each["loc"]) == 1), found[0])
-            path = [str(part) for part in first["loc"]]
-            problem = _problem(first, show_input=not self._holds_secrets)
-            if first["type"] == "extra_forbidden" and len(path) == 1:
-                problem += did_you_mean(path[0], [parameter.name for parameter, _ in self._parameters()])
-            raise InvalidArguments(self._kind, ".".join(path) or "*", problem) from None
+            # A mistyped name is the reason why another one is missing: it comes first.
+            found = sorted(errors.errors(include_url=False)[:_PROBLEMS], key=lambda each: not _is_unknown(each))
+            problems = tuple(ArgumentProblem(tuple(map(str, each["loc"])), self._describe_problem(each)) for each in found)
+            first = problems[0]
+            raise InvalidArguments(self._kind, ".".join(first.path) or "*", first.problem, problems) from None
+
+    def _describe_problem(self, error: Mapping[str, Any]) -> str:
+        problem = _problem(error, show_input=not self._holds_secrets)
+        if _is_unknown(error):
+            problem += did_you_mean(str(error["loc"][0]), [parameter.name for parameter, _ in self._parameters()])
+        return problem
 
     @cached_property
     def _holds_secrets(self) -> bool:
         """Return whether an argument is a secret or contains one, so that no value may appear in an error message."""
         return "Secret" in repr(self._model.__pydantic_core_schema__)
+
+    def json_schema(self) -> dict[str, Any]:
+        """Return the JSON Schema (draft 2020-12) of the arguments; that of any object if their types have none."""
+        from pydantic.errors import PydanticUserError
+
+        try:
+            schema = self._model.model_json_schema(by_alias=True)
+        except PydanticUserError:  # also that a type has no schema
+            return {"title": self._kind, "type": "object"}
+        return {str(name): value for name, value in schema.items()}
 
     # -- description -------------------------------------------------------------------------------
 
@@ -326,6 +342,11 @@ def exact_type_check(annotation: Any) -> Check:
             type(value) is dict and all(type(name) is str for name in value) and all(map(values, value.values()))
         )
     return lambda _: False
+
+
+def _is_unknown(error: Mapping[str, Any]) -> bool:
+    """Return whether an argument of that name does not exist."""
+    return error["type"] == "extra_forbidden" and len(error["loc"]) == 1
 
 
 def _problem(error: Mapping[str, Any], *, show_input: bool) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 from .states import Operation, State
 from .suggestions import closest_name
@@ -176,14 +177,24 @@ class UnknownKind(JobdeckError):
         super().__init__(text)
 
 
-class InvalidArguments(JobdeckError):
-    """An argument does not fit the handler's signature. `field` names it."""
+class ArgumentProblem(NamedTuple):
+    """What is wrong with one argument, or with a value inside it."""
 
-    def __init__(self, kind: str, field: str, problem: str) -> None:
+    path: tuple[str, ...]
+    """The name of the argument, then the keys and indexes inside it; empty for the arguments as a whole."""
+    problem: str
+    """The rest of a sentence that begins with the argument: `is missing`."""
+
+
+class InvalidArguments(JobdeckError):
+    """An argument does not fit the handler's signature. `field` names the first that does not, `problems` has all of them."""
+
+    def __init__(self, kind: str, field: str, problem: str, problems: tuple[ArgumentProblem, ...] = ()) -> None:
         super().__init__(f"{kind}: argument {field!r} {problem}.")
         self.kind = kind
         self.field = field
         self.problem = problem
+        self.problems = problems or (ArgumentProblem(() if field == "*" else (field,), problem),)
 
 
 class ArgumentsMismatch(InvalidArguments):
@@ -436,6 +447,48 @@ class BackupFailed(JobdeckError):
     def __init__(self, path: Path, problem: str) -> None:
         super().__init__(f"No backup was written to {path}: {problem}.")
         self.path = path
+        self.problem = problem
+
+
+class TokenFileRefused(JobdeckError):
+    """The file with the tokens of the HTTP API cannot be used. Nothing in it was changed."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(f"The token file {path} {problem}.")
+        self.path = path
+        self.problem = problem
+
+
+class TokenExists(JobdeckError):
+    """A token of the HTTP API with this name already exists. Remove it first, or choose another name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"Token {name!r} already exists; remove it first, or choose another name.")
+        self.name = name
+
+
+class TokenNotFound(JobdeckError):
+    """No token of the HTTP API has this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"Token {name!r} does not exist; `jobdeck token list` lists the tokens.")
+        self.name = name
+
+
+class WorkerNotFound(JobdeckError):
+    """No worker with this id is registered."""
+
+    def __init__(self, worker: str) -> None:
+        super().__init__(f"Worker {worker!r} does not exist; `jobdeck workers` lists the workers.")
+        self.worker = worker
+
+
+class WorkerUnreachable(JobdeckError):
+    """The worker did not reply, so the request had no effect, or its effect is unknown."""
+
+    def __init__(self, worker: str, problem: str) -> None:
+        super().__init__(f"Worker {worker!r} {problem}.")
+        self.worker = worker
         self.problem = problem
 
 

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from .backoff import Bounds, read_bounds
-from .errors import InvalidPayload, JobdeckError
+from .errors import InvalidOption, InvalidPayload, JobdeckError
 from .states import State
 
 
@@ -238,6 +238,32 @@ class Batch:
     def succeeded(self) -> bool:
         """Whether every job is final and none failed or was cancelled."""
         return self.finished and not (self.counts.get(State.FAILED) or self.counts.get(State.CANCELLED))
+
+
+@dataclass(frozen=True, slots=True)
+class PageEnd:
+    """The last job of a page of a sorted list, after which the next page begins, even if the job has changed or gone since."""
+
+    value: str | float | None
+    """The value by which the list is sorted."""
+    job_id: int
+
+    @classmethod
+    def of(cls, job: Job, sort: str) -> PageEnd:
+        """Return the end of a page whose last job this is.
+
+        Raises:
+            InvalidOption: lists sorted by `sort` cannot be continued, because its values change as time passes.
+        """
+        if sort not in PAGED_SORTS:
+            raise InvalidOption("sort", f"must be one of {', '.join(PAGED_SORTS)} to read page after page, not {sort!r}")
+        value = getattr(job, PAGED_SORTS[sort])
+        return cls(str(value) if isinstance(value, StrEnum) else value, job.id)
+
+
+PAGED_SORTS = {name: name for name in ("id", "state", "kind", "queue", "priority", "attempt")}
+"""The keys by which a list can be read page after page, and their fields: their values do not change as time passes."""
+PAGED_SORTS |= {"age": "created_at", "due": "scheduled_at", "started": "started_at", "finished": "finished_at"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,7 @@ from ..clock import time
 from ..execution import green_threads
 from ..execution.attempt_contexts import AttemptContexts
 from ..execution.context import STOP_GRACE, JobContext, capture_logs
+from ..execution.drain_request import DRAINING, asks_to_drain
 from ..execution.executor import crashed_result, execute, failed_result, start_async
 from ..execution.job_log import JobLog
 from ..execution.log_buffer import MAX_LOG_BYTES
@@ -293,7 +294,12 @@ class Worker:
         return self._shut_down(until)
 
     def _serve_request(self, question: str, reply: Callable[[str], None]) -> bool:
-        """Reply to a stack request if it is addressed to this worker. Called on the store's thread."""
+        """Reply to a request for a stack or to drain if it is addressed to this worker. Called on the store's thread."""
+        if asks_to_drain(question, self.id):
+            logger.info("Worker %s drains, as requested: it claims no more jobs", self.id)
+            self.drain()
+            reply(DRAINING)
+            return True
         request = decode_request(question)
         if request is None or request[0] != self.id:
             return False

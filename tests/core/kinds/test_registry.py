@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from jobdeck import REGISTRY, AppImportError, InvalidHandler, KindTaken, Registry, UnknownKind, job, load_apps
+from jobdeck import REGISTRY, AppImportError, InvalidArguments, InvalidHandler, KindTaken, Registry, UnknownKind, job, load_apps
+from jobdeck.kinds.registry import Entry
 from jobdeck.testing import run_inline
 
 
@@ -267,3 +268,35 @@ def test_a_name_of_the_default_registry_does_not_bind_other_registries() -> None
 def test_what_is_not_a_function_is_refused_in_one_sentence(thing: Any) -> None:
     with pytest.raises(InvalidHandler, match=r"is not a function; decorate one with @job or @job\(name=…\)"):
         job(thing)
+
+
+def test_every_wrong_argument_is_reported_with_its_path() -> None:
+    def send(to: str, sizes: dict[str, list[int]], count: int = 1) -> None: ...
+
+    with pytest.raises(InvalidArguments) as caught:
+        Entry("k", send).check({"sizes": {"a.b": [1, "x"]}, "count": "many", "more": 1}, 1000)
+    assert {each.path for each in caught.value.problems} == {("to",), ("sizes", "a.b", "1"), ("count",), ("more",)}
+    assert caught.value.field == "more"  # perhaps the mistyped name of the one that is missing
+
+
+def test_the_json_schema_of_the_arguments_has_their_names_types_and_defaults() -> None:
+    def send(to: str, copy: list[int] | None = None) -> None: ...
+
+    schema = Entry("mail.send", send).arguments.json_schema()
+    assert (schema["required"], schema["additionalProperties"]) == (["to"], False)
+    assert schema["properties"]["to"]["type"] == "string"
+    assert schema["properties"]["copy"]["default"] is None
+
+
+def test_the_json_schema_of_types_that_have_none_is_that_of_any_object() -> None:
+    class Odd:
+        @classmethod
+        def __get_pydantic_core_schema__(cls, *_: object) -> object:
+            from pydantic_core import core_schema
+
+            return core_schema.is_instance_schema(cls)
+
+    def use(odd: Odd) -> None: ...
+
+    use.__annotations__["odd"] = Odd
+    assert Entry("k", use).arguments.json_schema() == {"title": "k", "type": "object"}

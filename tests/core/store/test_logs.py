@@ -83,3 +83,12 @@ def test_a_second_process_continues_the_log_of_the_first(bench: Bench) -> None:
     again.logs.append([(job.id, 1, 0.0, "out", f"{n:010}") for n in range(4, 7)], 55)
     again.close()
     assert [int(line.text) for line in bench.store.reader.logs(job.id)] == [2, 3, 4, 5, 6]
+
+
+def test_a_log_is_read_on_from_its_oldest_lines(bench: Bench) -> None:
+    job = bench.running()
+    bench.store.logs.append([(job.id, 1, 0.0, "out", str(n)) for n in range(5)], 1000)
+    first = bench.store.reader.logs(job.id, limit=2, oldest=True)
+    rest = bench.store.reader.logs(job.id, after=first[-1].id, limit=2, oldest=True)
+    assert [line.text for line in (*first, *rest)] == ["0", "1", "2", "3"]
+    assert [line.text for line in bench.store.reader.logs(job.id, limit=2)] == ["3", "4"]

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from jobdeck import Condition, Operation, OperationResult, Queue, State, Term, allows, parse_filter
+from jobdeck import Operation, OperationResult, Queue, State, allowed_jobs, allows
 
 from ..text.priority import read_priority
 from .common import CliContext, Subcommand, print_error
@@ -175,7 +175,7 @@ def _run(
     past, present = _WORDS[operation]
     with front.read() if dry_run else front.open(must_exist=True, changes=True) as queue:
         if where is not None:
-            chosen: Sequence[int] = queue.ids(where_allowed(operation, where), descending=False)
+            chosen: Sequence[int] = queue.ids(allowed_jobs(operation, where), descending=False)
         else:
             chosen = [*dict.fromkeys(ids)]
         if dry_run:
@@ -218,15 +218,6 @@ def _sentence(past: str, done: int, stopping: int) -> str:
         return f"{past} {count_of(done)}."
     asked = f"{count_of(stopping, 'running job')} asked to stop"
     return f"{asked}." if done == stopping else f"{past} {count_of(done - stopping)}; {asked}."
-
-
-def where_allowed(operation: Operation, where: str) -> Condition:
-    """Narrow the filter to the states that allow the operation."""
-    condition = parse_filter(where)
-    states = [state for state in State if allows(operation, state)]
-    if operation is Operation.RETRY and not any(term.field == "state" for term in condition.terms):
-        states.remove(State.COMPLETED)  # completed jobs run again only on explicit request
-    return condition.and_(Term("state", ":", tuple(str(state) for state in states)))
 
 
 def _apply_in_steps(queue: Queue, apply: Apply, ids: Sequence[int]) -> tuple[list[int], dict[int, str], int, int | None]:

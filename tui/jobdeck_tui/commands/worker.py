@@ -7,37 +7,23 @@ import json
 import logging
 import os
 import queue
-import signal
 import sys
-import threading
 import time
 from io import TextIOWrapper
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
 import click
 
-from ..terminal.last_resort import LastResort, exit_now
+from ..terminal.last_resort import exit_now
 from ..text.sanitize import safe, safe_json
 from .common import CliContext, Subcommand
 from .completers import complete_queues
 from .json_documents import iso
 from .output import count_of
 from .param_types import DURATION, WholeNumber
-
-if TYPE_CHECKING:
-    from jobdeck import Worker
+from .shutdown import StopSignals, start_service, stop_service, wait_for_signal
 
 logger = logging.getLogger("jobdeck.worker")
-_ECHO = 0.05
-"""Seconds within which further signals count as the same request."""
-_POLL = 0.1
-"""Seconds between two chances for Python to run a pending signal handler."""
-_OVERTIME = 1.0
-"""Seconds beyond its grace that a process gets to exit."""
-_AT_ONCE = 2.0
-"""Seconds that it gets after the second signal."""
-_STOPPED = 0
-"""Sent in place of a signal number: every job has finished or was released."""
 
 
 @click.command(
@@ -114,7 +100,7 @@ def worker_command(
             own_process=True,
         )
         grace = settings.shutdown_grace if grace is None else grace
-        _start(worker, _SignalHandler(signals, grace))
+        start_service(worker, StopSignals(signals, grace))
         capacity = count_of(worker.threads, "thread")
         if worker.processes:
             capacity += f" in {worker.processes} {'process' if worker.processes == 1 else 'processes'}"
@@ -123,93 +109,13 @@ def worker_command(
             logger.warning(
                 "This worker serves shell jobs only; to serve other kinds, name their modules with --app or JOBDECK_APP"
             )
-        clean = _stop(worker, _wait_for_signal(signals, worker), signals, grace)
+        clean = stop_service(worker, wait_for_signal(signals, worker), signals, grace)
         logger.info("Worker %s stopped", worker.id)
         if not clean:
             # Code that did not stop still runs on threads of this process and would keep it from exiting; a database that
             # does not answer would keep its connections from being closed. What that code has started is killed by the guard.
             exit_now(0)
     guard.close()
-
-
-class _SignalHandler:
-    """Queues the signals, and ends the process if it does not exit in time after them."""
-
-    def __init__(self, signals: queue.SimpleQueue[int], grace: float) -> None:
-        self._signals = signals
-        self._grace = grace
-        self._first_at: float | None = None
-        self._last_resort = LastResort()
-        self.starting = True
-        """`True` while the worker is being started: the main thread may be waiting for the database, and no job is running."""
-
-    def __call__(self, received: int, _frame: object) -> None:
-        now = time.monotonic()
-        self._signals.put(received)
-        if self.starting:
-            raise SystemExit(0)
-        if self._first_at is None:
-            self._first_at = now
-            self._last_resort.arm(self._grace + _OVERTIME)
-        elif now - self._first_at > _ECHO:
-            self._last_resort.arm(_AT_ONCE)
-
-
-def _start(worker: Worker, on_signal: _SignalHandler) -> None:
-    """Start the worker; a signal meanwhile ends the process."""
-    from jobdeck import STOP_SIGNALS, handle_signal
-
-    for number in STOP_SIGNALS:
-        handle_signal(number, on_signal)
-    try:
-        worker.start()
-        on_signal.starting = False
-    except SystemExit:
-        on_signal.starting = False
-        worker.stop(grace=0)
-        raise
-
-
-def _wait_for_signal(signals: queue.SimpleQueue[int], worker: Worker) -> signal.Signals:
-    """Wait for the first signal, then stop claiming.
-
-    Some programs signal both a process and its group: treat that as one request.
-    """
-    received = _get(signals)
-    worker.drain()
-    time.sleep(_ECHO)
-    while not signals.empty():
-        signals.get()
-    return signal.Signals(received)
-
-
-def _get(signals: queue.SimpleQueue[int]) -> int:
-    """Return the next signal.
-
-    Wakes up every 0.1 seconds: the system may deliver a signal to any thread of the process, but Python calls the handler
-    on this one, which therefore must not block for long.
-    """
-    while True:
-        try:
-            return signals.get(timeout=_POLL)
-        except (queue.Empty, RecursionError):  # the latter if a handler lowered the limit, which is restored at its end
-            continue
-
-
-def _stop(worker: Worker, first: signal.Signals, signals: queue.SimpleQueue[int], grace: float) -> bool:
-    """Drain until the grace ends or another signal arrives; return whether all code has stopped."""
-    logger.info("%s received: no longer claiming jobs, %s still running", first.name, count_of(worker.running))
-    results: list[bool] = []
-
-    def drain() -> None:
-        results.append(worker.stop(grace))
-        signals.put(_STOPPED)
-
-    threading.Thread(target=drain, name="jobdeck-drain", daemon=True).start()
-    if _get(signals) == _STOPPED:
-        return results[0]
-    logger.warning("Second signal received: stopping immediately, releasing %s", count_of(worker.running))
-    return worker.stop(grace=0)
 
 
 def log_to_stderr(level: str, how: str) -> None:

@@ -17,6 +17,7 @@ ORDER = (
     "limits",
     "workers-and-deployment",
     "postgresql",
+    "http-api",
     "testing",
     "settings",
     "keys",

@@ -47,14 +47,17 @@ class JobReader:
             found.append(Attempt(job_id=job_id, number=job.attempt, worker=job.worker or "", started_at=started))
         return found
 
-    def logs(self, job_id: int, *, attempt: int | None = None, after: int = 0, limit: int = 10_000) -> list[LogLine]:
-        """Return the newest `limit` log lines of a job with an id above `after`, oldest first."""
+    def logs(
+        self, job_id: int, *, attempt: int | None = None, after: int = 0, limit: int = 10_000, oldest: bool = False
+    ) -> list[LogLine]:
+        """Return the newest `limit` log lines of a job with an id above `after`, or the oldest; oldest first."""
         with self._backend.read_transaction() as connection:
             query = (
                 f"SELECT {LOG_COLUMNS} FROM jobdeck_logs WHERE job_id = ? AND id > ? AND attempt = coalesce(?, attempt)"
-                " ORDER BY id DESC LIMIT ?"
+                f" ORDER BY id {'ASC' if oldest else 'DESC'} LIMIT ?"
             )
-            return [*map(make_log_line, rows_of(connection, query, (job_id, after, attempt, limit)))][::-1]
+            lines = [*map(make_log_line, rows_of(connection, query, (job_id, after, attempt, limit)))]
+            return lines if oldest else lines[::-1]
 
     def dependencies(self, job_id: int) -> Dependencies:
         """Return the jobs that a job came after, and those that came after it; none if the job does not exist."""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from ...model.filter import Condition
-from ...model.jobs import Job
+from ...model.jobs import Job, PageEnd
 from ...model.overview import Overview, QueueInfo
 from ...model.states import State
 from ..backend import Backend, SqlConnection, rows_of
@@ -31,14 +31,16 @@ class Queries(ABC):
         self._dialect = dialect
         self._workers = workers
 
-    def list(self, condition: Condition, *, limit: int, sort: str = "id", descending: bool = True) -> Sequence[Job]:
-        """Return the first `limit` jobs that meet the condition.
+    def list(
+        self, condition: Condition, *, limit: int, sort: str = "id", descending: bool = True, after: PageEnd | None = None
+    ) -> Sequence[Job]:
+        """Return the first `limit` jobs that meet the condition, or those after the end of another page.
 
         Raises:
-            InvalidOption: `sort` is none of `SORTS`.
+            InvalidOption: `sort` is none of `SORTS`; with `after`, none of `PAGED_SORTS`.
         """
         with self._backend.read_transaction() as connection:
-            query, bound = self._ids_query(connection, condition, sort, descending, limit)
+            query, bound = self._ids_query(connection, condition, sort, descending, limit, after)
             ids = [job_id for (job_id,) in rows_of(connection, query, bound)]
             found = {job.id: job for job in self._backend.load_for_display(connection, ids)}
         return [found[job_id] for job_id in ids]
@@ -75,6 +77,13 @@ class Queries(ABC):
         return read_overview(self._backend, self._workers, seconds, slices, lease, self._NEXT_DUE)
 
     def _ids_query(
-        self, connection: SqlConnection, condition: Condition, sort: str, descending: bool, limit: int | None
+        self,
+        connection: SqlConnection,
+        condition: Condition,
+        sort: str,
+        descending: bool,
+        limit: int | None,
+        after: PageEnd | None = None,
     ) -> tuple[str, Bound]:
-        return ids_query(connection, self._dialect, condition, self._backend.now(connection), sort, descending, limit)
+        now = self._backend.now(connection)
+        return ids_query(connection, self._dialect, condition, now, sort, descending, limit, after)

@@ -16,6 +16,7 @@ from typing import Any
 from ...model.errors import InvalidOption
 from ...model.filter import Condition, Term
 from ...model.filter_text import Pattern
+from ...model.jobs import PAGED_SORTS, PageEnd
 from ...model.states import State
 from ..backend import SqlConnection, rows_of
 from .dialect import Bound, Dialect
@@ -71,11 +72,14 @@ def ids_query(
     sort: str,
     descending: bool,
     limit: int | None,
+    after: PageEnd | None = None,
 ) -> tuple[str, Bound]:
     """Return a query for the ids that meet the condition, in order, and its named values."""
     if sort not in SORTS:
         raise InvalidOption("sort", f"must be one of {', '.join(SORTS)}, not {sort!r}")
     clause, bound = where(condition, now, dialect)
+    if after is not None:
+        clause = f"{clause} AND {_behind(sort, descending, after, bound)}"
     direction, most = ("DESC" if descending else "ASC"), ""
     if limit is not None:
         bound["limit"], most = limit, "LIMIT :limit"
@@ -93,6 +97,21 @@ def ids_query(
         bound.update(zip(names, values, strict=True))
         ways.append([(column, f":{name}") for column, name in zip(scan.columns, names, strict=True)])
     return dialect.walks(scan.index, ways, clause, direction, most), bound
+
+
+def _behind(sort: str, descending: bool, after: PageEnd, bound: Bound) -> str:
+    """Return the condition that a job comes after the end of a page."""
+    if sort not in PAGED_SORTS:
+        raise InvalidOption("sort", f"must be one of {', '.join(PAGED_SORTS)} to read page after page, not {sort!r}")
+    sign = "<" if descending else ">"
+    bound["after_id"] = after.job_id
+    if sort == "id":
+        return f"id {sign} :after_id"
+    column = _SORTED[sort]
+    if after.value is None:  # the jobs without the value come last
+        return f"({column} IS NULL AND id {sign} :after_id)"
+    bound["after"] = after.value
+    return f"({column} {sign} :after OR ({column} = :after AND id {sign} :after_id) OR {column} IS NULL)"
 
 
 def count_query(dialect: Dialect, condition: Condition, now: float, by: str | None = None) -> tuple[str, Bound]:

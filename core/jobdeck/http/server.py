@@ -1,0 +1,273 @@
+"""The server: a thread with an event loop that serves the API until it is drained."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import stat
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Self
+
+import uvicorn
+
+from ..logs import get_logger
+from ..model.errors import InvalidOption
+from ..queue import Queue
+from .access import LOOPBACK_NAMES, AccessPolicy, is_loopback
+from .app import create_app
+from .guard import RequestGuard, ServerState
+from .protocol import Protocol
+from .tokens import TokenFile, default_token_file
+
+logger = get_logger("jobdeck.http")
+
+_LINGER = 0.5
+"""Seconds for which a draining server still reads requests: a client may have sent one before it learns of it."""
+_FILES_LEFT = 300
+"""Files that connections must leave for the database and the jobs."""
+
+
+class HttpServer:
+    """Serves the API of a queue on a port or a Unix socket, on a thread of its own.
+
+    Example:
+        >>> with Queue("jobs.db") as queue, HttpServer(queue, port=0) as server:
+        ...     print(server.url)
+    """
+
+    def __init__(
+        self,
+        queue: Queue,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 8765,
+        uds: str | Path | None = None,
+        tokens: TokenFile | None = None,
+        allowed_hosts: Sequence[str] = (),
+        readonly: bool = False,
+    ) -> None:
+        """Bind the socket; `start` serves.
+
+        Args:
+            queue: the queue, which the caller closes after `stop`.
+            host: the address to bind. Without a token only loopback addresses are allowed.
+            port: the port; 0 picks a free one.
+            uds: the path of a Unix socket instead, which only this user can connect to.
+            tokens: the tokens; those of `default_token_file` if `None`.
+            allowed_hosts: further names by which clients may call the server, such as that of a proxy.
+            readonly: refuse all changes.
+
+        Raises:
+            InvalidOption: the address cannot be bound, or may not be without a token.
+            TokenFileRefused: the token file cannot be used.
+        """
+        tokens = TokenFile(default_token_file()) if tokens is None else tokens
+        protected = bool(tokens.tokens())
+        if uds is None and not protected and not is_loopback(host):
+            raise InvalidOption(
+                "host",
+                f"{host} can be reached by other machines, which could enqueue and cancel jobs without a token;"
+                " add one with `jobdeck token add NAME`, or bind 127.0.0.1",
+            )
+        self._uds = None if uds is None else Path(uds)
+        self._socket = _bind(host, port) if self._uds is None else _bind_unix(self._uds)
+        hosts = None if self._uds is not None else (*LOOPBACK_NAMES, host, *allowed_hosts)
+        self._state = ServerState()
+        policy = AccessPolicy(tokens, must_authenticate=protected, hosts=hosts, readonly=readonly)
+        self._app = create_app(queue, policy, self._state)
+        self._server: _Server | None = None
+        self._thread = threading.Thread(target=self._run, name="jobdeck-http")
+        self._started = threading.Event()
+        self._failure: BaseException | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop(5.0)
+
+    @property
+    def url(self) -> str:
+        """The address of the server; that of its Unix socket as a path."""
+        if self._uds is not None:
+            return str(self._uds)
+        host, port = self._socket.getsockname()[:2]
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    def start(self) -> None:
+        """Serve, on a thread; return once requests are answered."""
+        self._thread.start()
+        self._started.wait()
+        if self._failure is not None:
+            raise self._failure
+
+    def wait(self) -> bool:
+        """Wait until it has stopped, and return whether it was asked to."""
+        self._thread.join()
+        return self._state.draining
+
+    @property
+    def waiting(self) -> int:
+        """The number of open streams and long polls."""
+        return self._app.open_streams
+
+    @property
+    def failed(self) -> bool:
+        """Whether it has stopped because of an error; the log has it."""
+        return self._failure is not None
+
+    def drain(self) -> None:
+        """End streams, ask clients to close their connections, and report that the server is not ready. Returns immediately."""
+        if self._server is not None and not self._state.draining:
+            self._server.call(self._server.begin_draining)
+
+    def stop(self, grace: float) -> bool:
+        """Drain, answer the requests that have arrived, and stop; return whether that took less than `grace` seconds."""
+        self.drain()
+        if self._server is not None:
+            self._server.config.timeout_graceful_shutdown = max(1, int(grace))
+        self._thread.join(grace + 1 if self._thread.ident is not None else 0)
+        if self._uds is not None:
+            with suppress(OSError):
+                self._uds.unlink()
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        try:
+            Protocol.max_connections = _connections_allowed()
+            config = uvicorn.Config(
+                self._app,
+                http=Protocol,
+                ws="none",
+                loop="asyncio",
+                lifespan="on",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                timeout_keep_alive=75,
+                h11_max_incomplete_event_size=32 * 1024,
+            )
+            self._server = _Server(config, self._state, self._app, self._started)
+            self._server.run([self._socket])
+        except BaseException as error:
+            logger.exception("The HTTP server failed")
+            self._failure = error
+        finally:
+            self._started.set()
+            self._socket.close()
+
+
+class _Server(uvicorn.Server):
+    """The server on its event loop."""
+
+    def __init__(self, config: uvicorn.Config, state: ServerState, app: RequestGuard, started: threading.Event) -> None:
+        super().__init__(config)
+        self._state = state
+        self._app = app
+        self._on_started = started
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def call(self, function: Any) -> None:
+        """Call a function on the event loop, from another thread."""
+        if self._loop is not None:
+            with suppress(RuntimeError):  # it has ended
+                self._loop.call_soon_threadsafe(function)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to serve."""
+        self._loop = asyncio.get_running_loop()
+        await super().startup(sockets)
+        self._on_started.set()
+
+    def begin_draining(self) -> None:
+        """Let clients learn that the server shuts down, from `readyz` and from the responses, before it stops to listen."""
+        self._state.draining = True
+        self._app.end_streams()
+        assert self._loop is not None
+        self._loop.call_later(_LINGER, self._stop_listening)
+
+    def _stop_listening(self) -> None:
+        self.should_exit = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Answer the clients that the system has connected already, then close idle connections and wait for the others."""
+        accepted = [connection for listener in sockets or () for connection in _accept_all(listener)]
+        for server in self.servers:
+            server.close()
+        loop = asyncio.get_running_loop()
+
+        def connect() -> asyncio.Protocol:
+            return Protocol(self.config, self.server_state, self.lifespan.state)
+
+        for connection in accepted:
+            await loop.connect_accepted_socket(connect, connection)
+        await asyncio.sleep(_LINGER / 2)
+        await super().shutdown(sockets)
+
+
+def _accept_all(listener: socket.socket) -> list[socket.socket]:
+    """Return the connections that wait to be accepted."""
+    found = []
+    with suppress(OSError):
+        while True:
+            connection, _ = listener.accept()
+            connection.setblocking(False)
+            found.append(connection)
+    return found
+
+
+def _connections_allowed() -> int:
+    import resource
+
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return 10_000 if limit == resource.RLIM_INFINITY else max(50, min(10_000, limit - _FILES_LEFT))
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, _, _, _, address = found[0]
+        bound = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            bound.bind(address)
+            bound.listen(2048)
+            bound.setblocking(False)
+        except OSError:
+            bound.close()
+            raise
+    except OSError as problem:
+        name = f"{host} and the port {port}"
+        raise InvalidOption("address", f"{name} cannot be bound: {problem.strerror or problem}; choose others") from None
+    return bound
+
+
+def _bind_unix(path: Path) -> socket.socket:
+    bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        if path.exists() and stat.S_ISSOCK(path.stat().st_mode):
+            _refuse_served(path)
+            path.unlink()  # of a server that was killed
+        before = os.umask(0o177)
+        try:
+            bound.bind(str(path))
+        finally:
+            os.umask(before)
+        bound.listen(2048)
+        bound.setblocking(False)
+    except OSError as problem:
+        bound.close()
+        raise InvalidOption("socket", f"{path} cannot be bound: {problem.strerror or problem}; choose another path") from None
+    return bound
+
+
+def _refuse_served(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        if probe.connect_ex(str(path)) == 0:
+            raise InvalidOption("socket", f"{path} is used by another process; choose another path")
