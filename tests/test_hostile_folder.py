@@ -195,12 +195,15 @@ def test_the_env_file_of_another_user_is_ignored_with_one_warning(hostile: Path)
 @pytest.mark.parametrize("app", ["evil", "evil.py"])
 def test_completion_runs_no_app(hostile: Path, app: str) -> None:
     line = "jobdeck stats --kind "
-    words = {"_JOBDECK_COMPLETE": "bash_complete", "COMP_WORDS": line, "COMP_CWORD": "3"}
     (hostile / ".env").write_text(f"JOBDECK_APP={app}\n")
     done = subprocess.run(
-        [sys.executable, "-m", "jobdeck_tui"], cwd=hostile, env=environment(**words), capture_output=True, text=True
+        [sys.executable, "-m", "jobdeck_tui", line, ""],
+        cwd=hostile,
+        env=environment(_JOBDECK_COMPLETE="bash"),
+        capture_output=True,
+        text=True,
     )
-    assert (done.stdout, done.stderr) == ("plain,shell\n", "")
+    assert (done.stdout, done.stderr) == ("values\nshell\n", "")
     assert not ran(hostile)
 
 

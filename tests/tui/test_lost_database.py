@@ -53,7 +53,7 @@ def six(still: FrozenQueue) -> FrozenQueue:
     return still
 
 
-@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("size", [SIZES[0], *(pytest.param(size, marks=pytest.mark.screens) for size in SIZES[1:])], ids=str)
 def test_the_header_shows_a_deleted_database_and_the_remedy(six: FrozenQueue, size: tuple[int, int]) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         file_of(six).unlink()
@@ -241,6 +241,7 @@ def test_every_damage_to_the_file_is_shown_and_a_good_file_is_picked_up(
     still.close()
 
 
+@pytest.mark.screens  # it takes these ten seconds
 def test_a_lock_of_ten_seconds_is_shown_and_recovered_from(six: FrozenQueue) -> None:
     holder = apsw.Connection(str(file_of(six)))
     holder.set_busy_timeout(5000)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
 from tests.tui.frozen_queue import FrozenQueue, press_keys, wait_for, wait_for_redraw
 from textual.pilot import Pilot
 
@@ -31,6 +32,7 @@ def play(app: Cockpit, scene: Any) -> None:
     asyncio.run(run())
 
 
+@pytest.mark.screens
 def test_a_readonly_cockpit_is_marked_and_lists_no_key_that_changes_something(still: FrozenQueue) -> None:
     still.busy()
     app = still.app(readonly=True)

@@ -105,6 +105,8 @@ def test_a_whole_session_by_keyboard(database: Path, deck: Screen) -> None:
     deck.type("4")
     deck.see("here it is")
     deck.type("x")
+    deck.see("cannot be undone")
+    deck.type("y")
     wait_until(lambda: look(database, 3) is State.CANCELLED)
     deck.see("cancelled")
     deck.type("escape")  # the job

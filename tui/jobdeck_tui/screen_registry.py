@@ -50,5 +50,7 @@ SCREENS = (
 
 BY_NAME = {spec.name: spec for spec in SCREENS}
 
-#: The entries of the screen tabs, sorted by digit.
-BAR = tuple(sorted([(spec.digit, spec.name) for spec in SCREENS] + [("5", JOBS)]))
+#: The entries of the screen tabs, sorted by digit: with all digits of a screen, so that none seems to be missing.
+BAR = tuple(
+    sorted([("·".join([spec.digit, *(digit for digit, _, _ in spec.parts)]), spec.name) for spec in SCREENS] + [("5", JOBS)])
+)

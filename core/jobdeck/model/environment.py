@@ -46,23 +46,14 @@ def carried_environment(environ: Mapping[str, str], *, minimal: bool = False) ->
     """Return the variables of the caller's environment that are carried to a job.
 
     Args:
-        environ: the environment of the caller. Variables that are not valid UTF-8 are left out.
+        environ: the environment of the caller.
         minimal: only HOME, LANG, LOGNAME, PATH, SHELL, TZ and USER; otherwise all but those of the caller's session.
     """
     return {
         name: value
         for name, value in environ.items()
         if (name in _MINIMAL if minimal else name not in _SESSION and not name.startswith(_SESSION_PREFIXES))
-        and _is_text(name + value)
     }
-
-
-def _is_text(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def is_secret(name: str) -> bool:

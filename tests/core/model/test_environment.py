@@ -23,7 +23,7 @@ SHOWN = {
 def test_the_session_of_the_caller_is_not_carried() -> None:
     own = {"PATH": "/bin", "HOME": "/h", "LANG": "C", "VIRTUAL_ENV": "/v", "MY_TERM": "x"}
     session = {"TERM": "x", "TERM_PROGRAM": "x", "PWD": "/x", "DISPLAY": ":0", "SSH_AUTH_SOCK": "/s", "XDG_SESSION_ID": "1"}
-    assert carried_environment({**own, **session, "JOBDECK_JOB_ID": "7", "BAD": "\udcff"}) == own
+    assert carried_environment({**own, **session, "JOBDECK_JOB_ID": "7"}) == own
     assert carried_environment(own, minimal=True) == {"PATH": "/bin", "HOME": "/h", "LANG": "C"}
 
 

@@ -197,7 +197,7 @@ def fill(bench: Bench, made: list[dict[str, Any]]) -> list[Job]:
     return bench.store.reader.get_many(range(1, len(made) + 1))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(made=st.lists(rows(), min_size=1, max_size=6), texts=st.lists(FILTERS, min_size=1, max_size=8), descending=st.booleans())
 def test_the_sql_of_a_filter_finds_the_jobs_that_match_it(
     empty: Bench, made: list[dict[str, Any]], texts: list[str], descending: bool

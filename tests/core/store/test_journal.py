@@ -939,7 +939,7 @@ act_steps = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
 @given(steps=act_steps)
 @pytest.mark.parametrize("store", EVERY_STORE)
 def test_undoing_any_operations_restores_the_original_state(

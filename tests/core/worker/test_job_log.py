@@ -99,7 +99,7 @@ def test_every_attempt_has_a_line_for_its_start_and_one_for_its_end(queue: Queue
         for each in (*made.values(), timed, failing, stopped):
             queue.wait(each.id, timeout=20, every=0.01)
         released = queue.enqueue("slow")
-        wait_until(lambda: queue.get(released.id).state is State.RUNNING)
+        wait_until(lambda: lines.of(released))  # it has started, not only been claimed
 
     def ends(made: Job) -> list[dict[str, object]]:
         common = {"level": "INFO", "job": made.id, "kind": made.kind, "max_attempts": made.max_attempts}

@@ -19,8 +19,8 @@ from jobdeck_tui.preferences import Preferences
 from jobdeck_tui.screens.jobs import JobsScreen
 from jobdeck_tui.screens.queues import QueuesScreen
 from jobdeck_tui.screens.workers import WorkersScreen
+from jobdeck_tui.text.progress import bar
 from jobdeck_tui.widgets.charts.queue_chart import bars, depths_at
-from jobdeck_tui.widgets.details.queue_details import bar
 
 WORKER = "web-1:4021:9f2c1a"
 _ARGS: dict[str, dict[str, Any]] = {

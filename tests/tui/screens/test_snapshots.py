@@ -11,10 +11,10 @@ from textual.pilot import Pilot
 
 from jobdeck.model.attempt_result import Completed
 
-SIZES = [(80, 24), (120, 40)]
+SIZES = [(80, 24), pytest.param((120, 40), marks=pytest.mark.screens)]
 Compare = Callable[..., bool]
 
-sizes = pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+sizes = pytest.mark.parametrize("size", SIZES, ids=["80x24", "120x40"])
 
 
 @sizes
