@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
@@ -26,7 +27,11 @@ class _Deferred:
 
 
 def get_logger(name: str) -> Logger:
-    """Return the engine's logger of this name; see `engine_logger`."""
+    """Return the engine's logger of this name; see `engine_logger`. It is created when it is first used, or with `logging`."""
+    if "logging" in sys.modules:
+        from .engine_logger import create_logger
+
+        return create_logger(name)
     return cast("Logger", _Deferred(name))
 
 
