@@ -15,10 +15,10 @@ from tests.core.helpers import wait_until
 
 from jobdeck import Queue, Registry, Settings, State, Worker
 from jobdeck.kinds.registry import Entry
+from jobdeck.model import health
 from jobdeck.model.errors import StoreFailed
 from jobdeck.worker import heartbeat, liveness
 from jobdeck.worker import worker as worker_module
-from jobdeck_tui.commands import health
 
 PATIENCE = 40.0
 """Seconds that anything may take on a machine that has other things to do."""
@@ -53,7 +53,7 @@ def worker(queue: Queue) -> Iterator[Worker]:
 
 def reasons(queue: Queue) -> str:
     """Return why `jobdeck health` finds the queue unhealthy."""
-    return "\n".join(health.unhealthy(queue.overview(seconds=60, slices=6)))
+    return "\n".join(health.unhealthy_reasons(queue.overview(seconds=60, slices=6)))
 
 
 def doctored(queue: Queue) -> str:

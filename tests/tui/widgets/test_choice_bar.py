@@ -91,11 +91,11 @@ def test_only_the_other_mode_of_a_form_can_be_clicked() -> None:
 @pytest.mark.parametrize(
     ("width", "text"),
     [
-        (83, " ¹metrics   ³queues   ⁴workers   ⁵jobs   ⁶timeline   ⁷errors   ⁸schedules   ⁹events"),
-        (82, " ¹metrics ³queues ⁴workers ⁵jobs ⁶timeline ⁷errors ⁸schedules ⁹events"),
-        (69, " ¹metrics ³queues ⁴workers ⁵jobs ⁶timeline ⁷errors ⁸schedules ⁹events"),
-        (68, " ¹metrics ³queues ⁴workers ⁵jobs ⁶timeline ⁷errors ⁸ ⁹events"),
-        (50, " ¹ ³queues ⁴ ⁵jobs ⁶timeline ⁷errors ⁸ ⁹events"),
+        (85, " ¹·²metrics   ³queues   ⁴workers   ⁵jobs   ⁶timeline   ⁷errors   ⁸schedules   ⁹events"),
+        (84, " ¹·²metrics ³queues ⁴workers ⁵jobs ⁶timeline ⁷errors ⁸schedules ⁹events"),
+        (71, " ¹·²metrics ³queues ⁴workers ⁵jobs ⁶timeline ⁷errors ⁸schedules ⁹events"),
+        (70, " ¹·²metrics ³queues ⁴workers ⁵jobs ⁶timeline ⁷errors ⁸ ⁹events"),
+        (52, " ¹·² ³queues ⁴ ⁵jobs ⁶timeline ⁷errors ⁸ ⁹events"),
     ],
 )
 def test_tabs_lose_their_gaps_then_the_longest_names_but_never_the_open_one(width: int, text: str) -> None:
