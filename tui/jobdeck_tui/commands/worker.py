@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import fcntl
+import io
 import json
 import logging
-import os
 import queue
 import sys
 import time
 from io import TextIOWrapper
-from typing import TextIO
+from typing import TextIO, cast
 
 import click
 
@@ -132,10 +132,10 @@ def log_to_stderr(level: str, how: str) -> None:
 def _own_stderr() -> TextIO | None:
     """Return a standard error of the log's own, which a handler cannot close; `None` if this one has no descriptor."""
     try:
-        # A high number, which handlers that close all descriptors up to some number seldom reach.
-        return os.fdopen(
-            fcntl.fcntl(sys.stderr, fcntl.F_DUPFD_CLOEXEC, 500), "w", buffering=1, encoding="utf-8", errors="backslashreplace"
-        )
+        # A high number, which handlers that close all descriptors up to a number seldom reach. Unbuffered, as by `python -u`:
+        # a buffer has a lock, which another thread may hold while a handler forks, and the child would wait for ever.
+        raw = io.FileIO(fcntl.fcntl(sys.stderr, fcntl.F_DUPFD_CLOEXEC, 500), "w")
+        return io.TextIOWrapper(cast("io.BufferedWriter", raw), encoding="utf-8", errors="backslashreplace", write_through=True)
     except (OSError, ValueError, AttributeError):
         return None
 
