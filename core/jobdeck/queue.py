@@ -113,7 +113,7 @@ class Queue:
 
     @property
     def notice(self) -> str | None:
-        """What a reader must know of a queue that is open for reading only, in one sentence; `None` if there is nothing.
+        """Return what a reader must know of a queue that is open for reading only, in one sentence; `None` if there is nothing.
 
         This is what cannot be seen (the changes in a log that this user may not read), and damaged rows, which are read as
         `jobdeck doctor --repair` would repair them.

@@ -1,4 +1,4 @@
-"""Who may do what: the caller of a request, the scope of an endpoint, and the hosts and pages that may call."""
+"""Checks access: the caller of a request, the scope of an endpoint, and the hosts and pages that may call."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class AccessPolicy:
 
     tokens: TokenFile
     must_authenticate: bool
-    """Whether a token is required even if the file has none."""
+    """`True` if a token is required even if the file has none."""
     hosts: Collection[str] | None = LOOPBACK_NAMES
     """The names by which the server may be called; `None` for a Unix socket, which no browser can reach."""
     readonly: bool = False

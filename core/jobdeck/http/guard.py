@@ -1,4 +1,4 @@
-"""What every request passes, before and around the resources: limits, access, failures, and headers of the response."""
+"""Guards every request, before and around the resources: limits, access, failures, and headers of the response."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ _SECURITY_HEADERS = {
 
 @dataclass
 class ServerState:
-    """What the server and its requests share."""
+    """The state that the server and its requests share."""
 
     draining: bool = False
-    """Whether the server shuts down: every response asks the client to close its connection."""
+    """`True` while the server shuts down: every response asks the client to close its connection."""
     in_progress: int = field(default=0)
     """The number of requests in progress, with streams and long polls."""
 

@@ -22,7 +22,7 @@ _OUTAGE = 10
 
 
 class FieldProblem(BaseModel):
-    """What is wrong with one value of a request."""
+    """The problem with one value of a request."""
 
     pointer: str | None = Field(None, description="JSON Pointer into the body.", examples=["/args/order_id"])
     parameter: str | None = Field(None, description="Name of a parameter of the query, the path or the headers.")
@@ -43,7 +43,7 @@ class Problem(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """How an error of jobdeck is reported."""
+    """The status and the headers that report an error of jobdeck."""
 
     status: int
     title: str
@@ -194,7 +194,7 @@ def field_problem(where: str, path: Iterable[object], detail: str) -> dict[str, 
 
 def _field_problems(error: JobdeckError) -> list[dict[str, str]] | None:
     at = getattr(error, "pointer", ())
-    """Where in the body the job is that the error is about, if the body holds several: see `requests.at`."""
+    """The place in the body of the job that the error is about, if the body holds several: see `requests.at`."""
     match error:
         case InvalidArguments():
             return [field_problem("body", (*at, "args", *each.path), each.problem) for each in error.problems]

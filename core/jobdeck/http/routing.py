@@ -1,4 +1,4 @@
-"""What all routes share: the check of the scope and of the body's type before anything is read, and their description."""
+"""Shared by all routes: the check of the scope and of the body's type before anything is read, and their description."""
 
 from __future__ import annotations
 

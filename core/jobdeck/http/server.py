@@ -117,7 +117,7 @@ class HttpServer:
 
     @property
     def failed(self) -> bool:
-        """Whether it has stopped because of an error; the log has it."""
+        """Return whether it has stopped because of an error; the log has it."""
         return self._failure is not None
 
     def drain(self) -> None:

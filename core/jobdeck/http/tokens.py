@@ -29,7 +29,7 @@ _PREFIX = "jobdeck_"
 
 
 class Scope(StrEnum):
-    """What a token allows."""
+    """A permission of a token."""
 
     READ = "read"
     """Read jobs, queues, workers, logs and events."""

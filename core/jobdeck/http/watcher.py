@@ -163,7 +163,7 @@ class Watcher:
 
 
 class Channel(Generic[T]):
-    """What a stream reads from. Used on the event loop only."""
+    """The source that a stream reads from. Used on the event loop only."""
 
     def __init__(self, watcher: Watcher) -> None:
         self._watcher = watcher

@@ -178,7 +178,7 @@ class UnknownKind(JobdeckError):
 
 
 class ArgumentProblem(NamedTuple):
-    """What is wrong with one argument, or with a value inside it."""
+    """The problem with one argument, or with a value inside it."""
 
     path: tuple[str, ...]
     """The name of the argument, then the keys and indexes inside it; empty for the arguments as a whole."""

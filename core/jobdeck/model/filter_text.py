@@ -1,4 +1,4 @@
-"""How the values of a filter are written: quotation marks, escapes and wildcards. Pure.
+"""Reads and writes the values of a filter: quotation marks, escapes and wildcards. Pure.
 
 Quotation marks keep spaces, commas and operators literal, but not wildcards. A backslash makes a following `*`, `?`, `"`, `,`,
 space or backslash literal, inside quotation marks, too; before any other character it is a plain backslash.
@@ -66,7 +66,7 @@ class FilterCharacter(NamedTuple):
 
     @property
     def is_mark(self) -> bool:
-        """Whether it opens or closes a quotation."""
+        """Return whether it opens or closes a quotation."""
         return self.text == '"' and not self.literal
 
     def separates(self, signs: str | None = None) -> bool:

@@ -385,7 +385,7 @@ class Store(ABC):
 
     @property
     def notice(self) -> str | None:
-        """What a reader of a store that is open for reading only must know: what is not shown, or not as it is stored."""
+        """Return what a reader of a read-only store must know: what is not shown, or not as it is stored."""
         return self._connections.notice
 
     def close(self) -> None:

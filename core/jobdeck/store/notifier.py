@@ -78,12 +78,41 @@ def _temporary_folder() -> Path:
         return Path("/tmp")  # noqa: S108
 
 
-class SocketNotifier:
+class RequestHandlers:
+    """The handlers of this process for the requests of others."""
+
+    def __init__(self) -> None:
+        self._handlers: list[RequestHandler] = []
+
+    @contextmanager
+    def serve(self, handler: RequestHandler) -> Iterator[None]:
+        """Let the listeners of this process pass requests to the handler."""
+        self._handlers.append(handler)
+        try:
+            yield
+        finally:
+            self._handlers.remove(handler)
+
+    def answer(self, question: str, reply: Reply) -> bool:
+        """Pass the request to the handlers, and return whether one of them replies, now or later, on any thread."""
+        try:
+            return any(handler(question, reply) for handler in tuple(self._handlers))
+        except Exception:  # a bug there must not lose the notifications that follow
+            logger.exception("The request of another process could not be answered")
+            return False
+
+    def after_fork(self) -> None:
+        """Forget the parent's handlers, in the child: it does not listen."""
+        self._handlers = []
+
+
+class SocketNotifier(RequestHandlers):
     """The notifier of one database file."""
 
     across_machines = False
 
     def __init__(self, database: Path) -> None:
+        super().__init__()
         # A socket's path may hold 107 bytes only, so the folder is named by checksums.
         path = os.fsencode(os.path.realpath(database))
         name = f"{crc32(path):08x}{crc32(path[::-1]):08x}"
@@ -94,14 +123,13 @@ class SocketNotifier:
         self._sender: socket.socket | None = None
         self._listed: tuple[int, list[str]] | None = None
         self._lock = threading.Lock()
-        self._handlers: list[RequestHandler] = []
         self._listeners: set[_Listener] = set()
         fork.register(self)
 
     def after_fork(self) -> None:
         """Close the parent's sockets in the child: a listener that died must be seen as dead. Listening ends."""
         self._lock = threading.Lock()
-        self._handlers = []
+        super().after_fork()
         for listener in self._listeners:
             listener.close()
         self._listeners = set()
@@ -152,15 +180,6 @@ class SocketNotifier:
                     self.send(address, b"?" + question.encode(), theirs.fileno())
             # Every copy of the other end is closed once each process has replied, or has closed its copy without a reply.
             return _read_line(ours, timeout)
-
-    @contextmanager
-    def serve(self, handler: RequestHandler) -> Iterator[None]:
-        """Let the listeners of this process pass requests to the handler."""
-        self._handlers.append(handler)
-        try:
-            yield
-        finally:
-            self._handlers.remove(handler)
 
     def _trusted(self) -> bool:
         return self._is_ours(self._folder.lstat())
@@ -244,12 +263,8 @@ class SocketNotifier:
         for unasked in sockets[1:]:
             unasked.close()
         reply, question = _Reply(sockets[0]), data[1:].decode("utf-8", "replace")
-        try:
-            if any(handler(question, reply) for handler in tuple(self._handlers)):
-                return
-        except Exception:  # a bug there must not lose the notifications that follow
-            logger.exception("The request of another process could not be answered")
-        sockets[0].close()
+        if not self.answer(question, reply):
+            sockets[0].close()
 
     def is_bound(self, address: Path, inode: int) -> bool:
         """Report whether the socket at the address is still the one with this inode."""

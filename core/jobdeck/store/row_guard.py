@@ -84,19 +84,20 @@ class RowGuard:
                 return call(*args, **kwargs)
             inside.call = True
             try:
-                return call(*args, **kwargs)
-            except Exception as error:
-                if (
-                    not self._is_suspect(error, named_only=named_only)
-                    or not self._repaired(error)
-                    or call.__name__ in _STEPWISE
-                ):
-                    raise
-                return call(*args, **kwargs)
+                return self._run(lambda: call(*args, **kwargs), call.__name__, named_only=named_only)
             finally:
                 inside.call = False
 
         return guarded
+
+    def _run(self, call: Callable[[], T], name: str, *, named_only: bool) -> T:
+        """Call the method of this name, and once more if it met damaged rows that were repaired."""
+        try:
+            return call()
+        except Exception as error:
+            if not self._is_suspect(error, named_only=named_only) or not self._repaired(error) or name in _STEPWISE:
+                raise
+            return call()
 
     @staticmethod
     def _is_suspect(error: Exception, *, named_only: bool) -> bool:
@@ -144,22 +145,8 @@ class ReadingGuard(RowGuard):
         super().__init__(tuple)
         self._repaired_view = repaired
 
-    def _guarded(self, call: Callable[..., Any], *, named_only: bool) -> Callable[..., Any]:
-        inside = self._inside
-
-        @wraps(call)
-        def guarded(*args: Any, **kwargs: Any) -> Any:
-            if getattr(inside, "call", False):
-                return call(*args, **kwargs)
-            inside.call = True
-            try:
-                return self._read(lambda: call(*args, **kwargs), named_only=named_only)
-            finally:
-                inside.call = False
-
-        return guarded
-
-    def _read(self, call: Callable[[], T], *, named_only: bool) -> T:
+    def _run(self, call: Callable[[], T], name: str, *, named_only: bool) -> T:
+        """Call the method; if it meets damaged rows, call it again where they are read as if they were repaired."""
         try:
             return read_again_if_changed(call)
         except ChangedWhileReading:

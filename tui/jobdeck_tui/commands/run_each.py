@@ -26,7 +26,7 @@ _POLLED = 1000
 
 @dataclass(frozen=True, slots=True)
 class EachOptions:
-    """How the lines become jobs."""
+    """The options that turn lines into jobs."""
 
     separator: bytes
     batch: str | None

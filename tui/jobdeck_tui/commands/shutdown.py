@@ -26,7 +26,7 @@ _STOPPED = 0
 
 
 class Service(Protocol):
-    """What is shut down: a worker, or a server with one."""
+    """A service that can be shut down: a worker, or a server with one."""
 
     @property
     def running(self) -> int:

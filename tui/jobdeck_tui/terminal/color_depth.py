@@ -1,4 +1,4 @@
-"""How many colors the terminal has, and the nearest of its 256 for a color that it lacks. Pure.
+"""Finds out how many colors the terminal has, and the nearest of its 256 for a color that it lacks. Pure.
 
 Rich picks the nearest color by its RGB values: dark grays with a tint become teal, and text may end up in the color of its
 ground. Here the nearest color is the one that looks most alike, among those that keep the text legible.

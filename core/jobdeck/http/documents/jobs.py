@@ -1,72 +1,19 @@
-"""The documents that the API returns, made from records: times in ISO 8601 UTC, durations in seconds.
-
-Their members have the names that the commands print with `--json`.
-"""
+"""Documents of jobs: their attempts, logs, dependencies, explanations and stacks, and the results of operations on several."""
 
 from __future__ import annotations
 
-import json
-from datetime import UTC, datetime
-from typing import Annotated, Any, Self
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
-from starlette.responses import Response
+from pydantic import Field
 
-from ..execution.stack_trace import Stack
-from ..model.cron import explain_cron
-from ..model.diagnosis import Explanation
-from ..model.environment import mask_arguments
-from ..model.errors import InvalidCron, InvalidPayload
-from ..model.events import Event
-from ..model.forecast import QueueStats, forecast
-from ..model.jobs import Attempt, Batch, Dependencies, Job, Kind, Limits, LogLine, OperationResult
-from ..model.journal import JournalEntry, UndoResult
-from ..model.kind_names import name_in_kind
-from ..model.metrics import ErrorGroup, Metrics
-from ..model.overview import Latency, Overview, TimeSlice, WorkerInfo
-from ..model.schedules import Schedule, ScheduledRun
-from ..model.states import State
-from .problems import describe
-
-
-def iso(at: float) -> str:
-    """Format seconds since 1970 as ISO 8601 in UTC: `2026-01-31T12:03:04.512Z`."""
-    try:
-        return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    except (OverflowError, ValueError, OSError):  # beyond the year 9999
-        return "9999-12-31T23:59:59.999Z"
-
-
-Time = Annotated[
-    float,
-    PlainSerializer(iso, return_type=str),
-    WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-01-31T12:03:04.512Z"]}),
-]
-Id = Annotated[int, Field(ge=1, examples=[42])]
-
-
-class Document(BaseModel):
-    """The base of all documents."""
-
-    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
-
-
-class JsonResponse(Response):
-    """A response with a document, serialized on the thread that has read it."""
-
-    media_type = "application/json"
-
-    def render(self, content: Any) -> bytes:
-        """Return the JSON of a document; that of any text, also of what UTF-8 cannot encode."""
-        try:
-            text = content.model_dump_json() if isinstance(content, BaseModel) else json.dumps(content)
-            return str(text).encode()
-        except ValueError:  # lone surrogates, which JSON has and UTF-8 has not
-            return json.dumps(_plain(content)).encode()
-
-
-def _plain(content: Any) -> Any:
-    return content.model_dump() if isinstance(content, BaseModel) else content
+from ...execution.stack_trace import Stack
+from ...model.diagnosis import Explanation
+from ...model.environment import mask_arguments
+from ...model.errors import InvalidPayload
+from ...model.jobs import Attempt, Batch, Dependencies, Job
+from ...model.kind_names import name_in_kind
+from ...model.states import State
+from .base import Document, Id, RefusalDocument, Time, by_state
 
 
 class JobDocument(Document):
@@ -106,43 +53,22 @@ class JobDocument(Document):
     error: str | None = Field(description="Type and message of its newest error.")
 
     @classmethod
-    def of(cls, job: Job) -> Self:
+    def of(cls, job: Job, /, **members: Any) -> Self:
         """Return the document of a job."""
         try:
             args: Any = mask_arguments(job.kind, job.args)
         except InvalidPayload:
             args = job.args_json
         ended = job.started_at is not None and job.finished_at is not None
-        return cls.model_construct(
-            id=job.id,
-            kind=job.kind,
+        return super().of(
+            job,
             name=name_in_kind(job.kind),
             args=args,
-            queue=job.queue,
-            priority=job.priority,
-            state=job.state,
-            cancelling=job.cancelling,
             reason=None if job.reason is None else str(job.reason),
-            attempt=job.attempt,
-            max_attempts=job.max_attempts,
-            crashes=job.crashes,
             backoff=None if job.backoff is None else list(job.backoff),
-            created_at=job.created_at,
-            scheduled_at=job.scheduled_at,
-            started_at=job.started_at,
-            finished_at=job.finished_at,
             took=_took(job.started_at, job.finished_at) if ended else None,
-            worker=job.worker,
-            lease_until=job.lease_until,
-            timeout=job.timeout,
-            expires_at=job.expires_at,
-            unique_key=job.unique_key,
-            batch=job.batch,
             tags=list(job.tags),
-            progress=job.progress,
-            progress_message=job.progress_message,
-            result=job.result,
-            error=job.error,
+            **members,
         )
 
 
@@ -172,19 +98,13 @@ class AttemptDocument(Document):
     late_at: Time | None = Field(description="When a late result of it was refused.")
 
     @classmethod
-    def of(cls, attempt: Attempt) -> Self:
+    def of(cls, attempt: Attempt, /, **members: Any) -> Self:
         """Return the document of an attempt."""
-        return cls.model_construct(
-            number=attempt.number,
-            worker=attempt.worker,
-            started_at=attempt.started_at,
-            finished_at=attempt.finished_at,
+        return super().of(
+            attempt,
             took=_took(attempt.started_at, attempt.finished_at),
             outcome=None if attempt.outcome is None else str(attempt.outcome),
-            error_type=attempt.error_type,
-            message=attempt.message,
-            traceback=attempt.traceback,
-            late_at=attempt.late_at,
+            **members,
         )
 
 
@@ -203,13 +123,6 @@ class LogLineDocument(Document):
     at: Time
     level: str = Field(description="debug … critical; out and err for the output of a command.")
     text: str
-
-    @classmethod
-    def of(cls, line: LogLine) -> Self:
-        """Return the document of a log line."""
-        return cls.model_construct(
-            id=line.id, job_id=line.job_id, attempt=line.attempt, at=line.at, level=line.level, text=line.text
-        )
 
 
 class LogPage(Document):
@@ -241,13 +154,15 @@ class DependenciesDocument(Document):
     children: list[ChildDocument]
 
     @classmethod
-    def of(cls, found: Dependencies) -> Self:
+    def of(cls, found: Dependencies, /, **members: Any) -> Self:
         """Return the document of the dependencies of a job."""
-        return cls(
+        return super().of(
+            found,
             parents=[ParentDocument(id=job_id, state=state) for job_id, state in found.parents.items()],
             waits_for=list(found.waits_for),
             if_parent_fails=str(found.if_parent_fails),
             children=[ChildDocument(id=job_id, state=state) for job_id, state in found.children.items()],
+            **members,
         )
 
 
@@ -262,7 +177,7 @@ class CheckDocument(Document):
 
 
 class ExplanationDocument(Document):
-    """Why a job is not running."""
+    """The explanation why a job is not running."""
 
     id: Id
     state: State
@@ -275,22 +190,10 @@ class ExplanationDocument(Document):
     estimate_basis: str
 
     @classmethod
-    def of(cls, found: Explanation) -> Self:
+    def of(cls, found: Explanation, /, **members: Any) -> Self:
         """Return the document of an explanation."""
-        return cls(
-            id=found.job.id,
-            state=found.job.state,
-            at=found.at,
-            summary=found.summary,
-            checks=[
-                CheckDocument(name=each.name, met=each.met, message=each.message, advice=each.advice, until=each.until)
-                for each in found.checks
-            ],
-            ahead=found.ahead,
-            ahead_truncated=found.ahead_truncated,
-            starts_in=found.starts_in,
-            estimate_basis=found.estimate_basis,
-        )
+        checks = [*map(CheckDocument.of, found.checks)]
+        return super().of(found, id=found.job.id, state=found.job.state, checks=checks, **members)
 
 
 class CallDocument(Document):
@@ -303,7 +206,7 @@ class CallDocument(Document):
 
 
 class StackDocument(Document):
-    """Where the code of a running job is, innermost call last."""
+    """The stack of a running job, innermost call last."""
 
     id: Id
     worker: str
@@ -314,27 +217,10 @@ class StackDocument(Document):
     reason: str | None = Field(description="Why there are no calls, if there are none.")
 
     @classmethod
-    def of(cls, stack: Stack) -> Self:
+    def of(cls, stack: Stack, /, **members: Any) -> Self:
         """Return the document of a stack."""
-        return cls(
-            id=stack.job_id,
-            worker=stack.worker,
-            pid=stack.pid,
-            at=stack.at,
-            calls=[
-                CallDocument(file=call.file, line=call.line, function=call.function, code=call.code or None)
-                for call in stack.calls
-            ],
-            omitted=stack.omitted,
-            reason=stack.reason or None,
-        )
-
-
-class RefusalDocument(Document):
-    """Why an operation left a job, queue or schedule unchanged."""
-
-    subject: int | str = Field(description="The id of the job, or the name of the queue or schedule.")
-    detail: str
+        calls = [CallDocument.of(call, code=call.code or None) for call in stack.calls]
+        return super().of(stack, id=stack.job_id, calls=calls, reason=stack.reason or None, **members)
 
 
 class BulkResult(Document):
@@ -369,467 +255,6 @@ class BatchDocument(Document):
     succeeded: bool
 
     @classmethod
-    def of(cls, batch: Batch) -> Self:
+    def of(cls, batch: Batch, /, **members: Any) -> Self:
         """Return the document of a batch."""
-        return cls(
-            id=batch.id,
-            name=batch.name,
-            total=batch.total,
-            created_at=batch.created_at,
-            counts={str(state): batch.counts.get(state, 0) for state in State},
-            unfinished=batch.open,
-            finished=batch.finished,
-            succeeded=batch.succeeded,
-        )
-
-
-class LimitsDocument(Document):
-    """The limits of a queue; null means no limit."""
-
-    running: int | None = Field(description="Jobs that may run at once.")
-    rate: int | None = Field(description="Jobs that may start within any `period` seconds.")
-    period: float | None
-
-    @classmethod
-    def of(cls, limits: Limits) -> Self:
-        """Return the document of limits."""
-        return cls(running=limits.running, rate=limits.rate, period=limits.period)
-
-
-class QueueDocument(Document):
-    """A queue, with its last five minutes."""
-
-    name: str
-    paused: bool
-    paused_at: Time | None
-    counts: dict[str, int] = Field(description="The number of jobs by state.")
-    limits: LimitsDocument
-    oldest_wait: float | None = Field(description="Seconds that the oldest ready job has waited.")
-    throughput: float = Field(description="Completed jobs a second.")
-    threads: int = Field(description="Threads that serve it.")
-    trend: str
-    empty_in: float | None = Field(description="Estimated seconds until it is empty.")
-
-    @classmethod
-    def of(cls, stats: QueueStats) -> Self:
-        """Return the document of a queue."""
-        expected = forecast(stats)
-        return cls(
-            name=stats.info.name,
-            paused=stats.info.paused,
-            paused_at=stats.info.paused_at,
-            counts={str(state): stats.info.counts.get(state, 0) for state in State},
-            limits=LimitsDocument.of(stats.info.limits),
-            oldest_wait=stats.oldest_wait,
-            throughput=round(stats.total.throughput, 6),
-            threads=stats.threads,
-            trend=str(expected.trend),
-            empty_in=expected.empty_in,
-        )
-
-
-class QueueList(Document):
-    """Every queue, by name."""
-
-    queues: list[QueueDocument]
-
-
-class WorkerDocument(Document):
-    """A worker process."""
-
-    id: str
-    host: str
-    pid: int
-    threads: int
-    processes: int
-    stuck: int
-    running: int
-    queues: list[str] = Field(description="Empty means all.")
-    kinds: list[str]
-    started_at: Time
-    heartbeat_at: Time
-    alive: bool
-    draining: bool
-
-    @classmethod
-    def of(cls, worker: WorkerInfo) -> Self:
-        """Return the document of a worker."""
-        return cls(
-            id=worker.id,
-            host=worker.host,
-            pid=worker.pid,
-            threads=worker.threads,
-            processes=worker.processes,
-            stuck=worker.stuck,
-            running=worker.running,
-            queues=list(worker.queues),
-            kinds=list(worker.kinds),
-            started_at=worker.started_at,
-            heartbeat_at=worker.heartbeat_at,
-            alive=worker.alive,
-            draining=worker.draining,
-        )
-
-
-class WorkerList(Document):
-    """The registered workers, oldest first."""
-
-    workers: list[WorkerDocument]
-
-
-class KindDocument(Document):
-    """A kind that can be enqueued."""
-
-    kind: str
-    description: str
-    queue: str
-    priority: int
-    max_attempts: int | None
-    timeout: float | None
-    isolate: bool
-    concurrency: int | None
-    arguments: dict[str, Any] = Field(description="JSON Schema (draft 2020-12) of its arguments.")
-
-    @classmethod
-    def of(cls, kind: Kind, schema: dict[str, Any]) -> Self:
-        """Return the document of a kind."""
-        return cls(
-            kind=kind.name,
-            description=kind.doc,
-            queue=kind.queue,
-            priority=kind.priority,
-            max_attempts=kind.max_attempts,
-            timeout=kind.timeout,
-            isolate=kind.isolate,
-            concurrency=kind.concurrency,
-            arguments=schema,
-        )
-
-
-class KindList(Document):
-    """The kinds that this server knows, by name."""
-
-    kinds: list[KindDocument]
-
-
-class LatencyDocument(Document):
-    """Percentiles in seconds."""
-
-    p50: float | None
-    p95: float | None
-    p99: float | None
-    count: int
-
-    @classmethod
-    def of(cls, latency: Latency) -> Self:
-        """Return the document of percentiles."""
-        return cls(p50=latency.p50, p95=latency.p95, p99=latency.p99, count=latency.count)
-
-
-class SliceDocument(Document):
-    """The metrics of a time range."""
-
-    at: Time
-    seconds: float
-    started: int
-    completed: int
-    failed: int
-    retried: int
-    crashed: int
-    cancelled: int
-    throughput: float
-    failure_rate: float | None
-    run: LatencyDocument
-    wait: LatencyDocument
-
-    @classmethod
-    def of(cls, each: TimeSlice) -> Self:
-        """Return the document of a time slice."""
-        return cls(
-            at=each.at,
-            seconds=each.seconds,
-            started=each.started,
-            completed=each.completed,
-            failed=each.failed,
-            retried=each.retried,
-            crashed=each.crashed,
-            cancelled=each.cancelled,
-            throughput=each.throughput,
-            failure_rate=each.failure_rate,
-            run=LatencyDocument.of(each.run),
-            wait=LatencyDocument.of(each.wait),
-        )
-
-
-class Stats(Document):
-    """The number of jobs, and the metrics of a time range."""
-
-    at: Time
-    counts: dict[str, int] = Field(description="The number of jobs by state.")
-    pending: int
-    oldest_wait: float | None
-    total: SliceDocument
-    slices: list[SliceDocument]
-
-    @classmethod
-    def of(cls, metrics: Metrics, counts: dict[str, int]) -> Self:
-        """Return the document of metrics."""
-        return cls(
-            at=metrics.at,
-            counts=counts,
-            pending=metrics.pending,
-            oldest_wait=metrics.oldest_wait,
-            total=SliceDocument.of(metrics.total),
-            slices=[*map(SliceDocument.of, metrics.slices)],
-        )
-
-
-class ErrorGroupDocument(Document):
-    """Failed attempts with the same kind, error and place."""
-
-    kind: str
-    error_type: str
-    place: str = Field(description="Where it was raised: `file:line function`.")
-    count: int
-    first_seen: Time
-    last_seen: Time
-    message: str
-    job_ids: list[int]
-
-    @classmethod
-    def of(cls, group: ErrorGroup) -> Self:
-        """Return the document of a group of failures."""
-        return cls(
-            kind=group.kind,
-            error_type=group.error_type,
-            place=group.place,
-            count=group.count,
-            first_seen=group.first_seen,
-            last_seen=group.last_seen,
-            message=group.message,
-            job_ids=list(group.job_ids),
-        )
-
-
-class ErrorList(Document):
-    """Groups of failures, the largest first."""
-
-    errors: list[ErrorGroupDocument]
-
-
-class ScheduleDocument(Document):
-    """A schedule."""
-
-    name: str
-    cron: str
-    description: str | None = Field(description="The expression in words.")
-    timezone: str
-    kind: str
-    args: Any
-    queue: str
-    priority: int
-    max_attempts: int
-    timeout: float | None
-    tags: list[str]
-    created_at: Time
-    paused: bool
-    paused_at: Time | None
-    next_at: Time | None = Field(description="The next tick; null while it is paused.")
-    last_at: Time | None
-    last_job: int | None
-    error: str | None = Field(description="Why its last tick enqueued no job.")
-
-    @classmethod
-    def of(cls, schedule: Schedule) -> Self:
-        """Return the document of a schedule."""
-        try:
-            description = explain_cron(schedule.cron)
-        except InvalidCron:
-            description = None
-        return cls(
-            name=schedule.name,
-            cron=schedule.cron,
-            description=description,
-            timezone=schedule.timezone,
-            kind=schedule.kind,
-            args=mask_arguments(schedule.kind, schedule.args),
-            queue=schedule.queue,
-            priority=schedule.priority,
-            max_attempts=schedule.max_attempts,
-            timeout=schedule.timeout,
-            tags=list(schedule.tags),
-            created_at=schedule.created_at,
-            paused=schedule.paused,
-            paused_at=schedule.paused_at,
-            next_at=None if schedule.paused else schedule.next_at,
-            last_at=schedule.last_at,
-            last_job=schedule.last_job,
-            error=schedule.error,
-        )
-
-
-class ScheduleList(Document):
-    """All schedules, by name."""
-
-    schedules: list[ScheduleDocument]
-
-
-class ScheduledRunDocument(Document):
-    """A job that a schedule enqueued."""
-
-    id: Id
-    state: State
-    created_at: Time
-    scheduled_at: Time
-    started_at: Time | None
-    finished_at: Time | None
-    attempt: int
-    error: str | None
-
-    @classmethod
-    def of(cls, run: ScheduledRun) -> Self:
-        """Return the document of a job of a schedule."""
-        return cls(
-            id=run.id,
-            state=run.state,
-            created_at=run.created_at,
-            scheduled_at=run.scheduled_at,
-            started_at=run.started_at,
-            finished_at=run.finished_at,
-            attempt=run.attempt,
-            error=run.error,
-        )
-
-
-class ScheduleHistory(Document):
-    """The newest jobs of a schedule, newest first."""
-
-    jobs: list[ScheduledRunDocument]
-
-
-class SchedulePreview(Document):
-    """The meaning of a cron expression."""
-
-    description: str
-    ticks: list[Time]
-
-
-class JournalEntryDocument(Document):
-    """An operation of a person or a program."""
-
-    id: Id
-    at: Time
-    actor: str
-    operation: str
-    summary: str
-    count: int
-    undoable: int
-    undone: int
-    undone_at: Time | None
-    undone_by: str | None
-
-    @classmethod
-    def of(cls, entry: JournalEntry) -> Self:
-        """Return the document of a journal entry."""
-        return cls(
-            id=entry.id,
-            at=entry.at,
-            actor=entry.actor,
-            operation=entry.operation,
-            summary=entry.summary,
-            count=entry.n,
-            undoable=entry.recorded,
-            undone=entry.undone,
-            undone_at=entry.undone_at,
-            undone_by=entry.undone_by,
-        )
-
-
-class JournalPage(Document):
-    """The newest entries of the journal, newest first."""
-
-    entries: list[JournalEntryDocument]
-
-
-class UndoDocument(Document):
-    """The result of an undo or a redo."""
-
-    entry: JournalEntryDocument
-    count: int
-    done: list[int | str] = Field(description="The ids of jobs, or the names of queues or the schedule.")
-    refused: list[RefusalDocument]
-    not_recorded: int = Field(description="Further jobs that exceeded the journal's size limit.")
-
-    @classmethod
-    def of(cls, result: UndoResult) -> Self:
-        """Return the document of an undo."""
-        return cls(
-            entry=JournalEntryDocument.of(result.entry),
-            count=len(result.done),
-            done=list(result.done),
-            refused=[RefusalDocument(subject=each, detail=describe(error)) for each, error in result.refused.items()],
-            not_recorded=result.not_recorded,
-        )
-
-
-class EventDocument(Document):
-    """Something that happened to a job, or that a person or program did."""
-
-    at: Time
-    event: str
-    job_id: int | None
-    kind: str | None
-    queue: str | None
-    worker: str | None
-    attempt: int | None
-    took: float | None
-    text: str | None
-    actor: str | None
-    key: str
-
-    @classmethod
-    def of(cls, event: Event) -> Self:
-        """Return the document of an event."""
-        return cls.model_construct(
-            at=event.at,
-            event=str(event.type),
-            job_id=event.job_id,
-            kind=event.kind or None,
-            queue=event.queue or None,
-            worker=event.worker,
-            attempt=event.number,
-            took=None if event.took is None else round(event.took, 6),
-            text=event.text or None,
-            actor=event.actor,
-            key=event.key,
-        )
-
-
-class Health(Document):
-    """Whether jobs are being processed."""
-
-    healthy: bool
-    reasons: list[str] = Field(description="Why not, one sentence each.")
-    at: Time
-    workers: int
-    stale_workers: int
-    pending: int
-    running: int
-
-    @classmethod
-    def of(cls, overview: Overview, reasons: list[str]) -> Self:
-        """Return the document of the health of a queue."""
-        return cls(
-            healthy=not reasons,
-            reasons=reasons,
-            at=overview.at,
-            workers=sum(worker.alive for worker in overview.workers),
-            stale_workers=sum(not worker.alive for worker in overview.workers),
-            pending=sum(each.pending for each in overview.queues),
-            running=len(overview.running),
-        )
-
-
-def refusals(result: OperationResult) -> list[RefusalDocument]:
-    """Return why an operation refused jobs."""
-    return [RefusalDocument(subject=job_id, detail=describe(error)) for job_id, error in result.refused.items()]
+        return super().of(batch, counts=by_state(batch.counts), unfinished=batch.open, **members)

@@ -18,7 +18,8 @@ from ...model.selection import allowed_jobs
 from ...model.states import Operation
 from ...queue import Queue
 from ..access import allow_kind, caller_of, scope
-from ..documents import BatchDocument, BulkResult, EnqueuedJobs, JsonResponse, refusals
+from ..documents.base import JsonResponse, refusals
+from ..documents.jobs import BatchDocument, BulkResult, EnqueuedJobs
 from ..problems import field_problem, problem
 from ..requests import BatchInput, FilterSelection, JobInput
 from ..routing import make_router, queue_of, require_type, responses, watcher_of
@@ -186,7 +187,7 @@ def _operate(
         for start in range(0, len(chosen), _STEP):
             changes = apply([*chosen[start : start + _STEP]], result.journal_id)
             done += changes.done
-            result.refused += refusals(changes)
+            result.refused += refusals(changes.refused)
             result.children += changes.children
             result.journal_id = changes.entry_id or result.journal_id
         result.count, result.ids = len(done), done[:_NAMED]

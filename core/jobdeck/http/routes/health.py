@@ -12,7 +12,8 @@ from starlette.responses import Response
 from ...model.errors import JobdeckError
 from ...model.health import unhealthy_reasons
 from ..access import scope
-from ..documents import Health, JsonResponse
+from ..documents.base import JsonResponse
+from ..documents.queues import Health
 from ..problems import problem
 from ..routing import make_router, queue_of, responses
 from ..tokens import Scope
@@ -54,7 +55,7 @@ def get_health(request: Request) -> Response:
     """Report whether jobs are being processed: 200 if so, 503 with the reasons if not."""
     overview = queue_of(request).overview(seconds=60, slices=6)
     reasons = unhealthy_reasons(overview)
-    document = Health.of(overview, reasons)
+    document = Health.of(overview, reasons=reasons)
     if not reasons:
         return JsonResponse(document)
     details = document.model_dump(mode="json")

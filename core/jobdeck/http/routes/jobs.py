@@ -18,14 +18,14 @@ from ...model.states import FINAL
 from ...queue import Queue
 from .. import cursor as cursors
 from ..access import allow_kind, caller_of, scope
-from ..documents import (
+from ..documents.base import JsonResponse
+from ..documents.jobs import (
     AttemptDocument,
     AttemptList,
     DependenciesDocument,
     ExplanationDocument,
     JobDocument,
     JobPage,
-    JsonResponse,
     StackDocument,
 )
 from ..problems import problem

@@ -8,7 +8,8 @@ from fastapi import Query, Request
 from starlette.responses import Response
 
 from ..access import caller_of, scope
-from ..documents import JournalEntryDocument, JournalPage, JsonResponse, UndoDocument
+from ..documents.base import JsonResponse
+from ..documents.journal import JournalEntryDocument, JournalPage, UndoDocument
 from ..requests import UndoInput
 from ..routing import make_router, queue_of, responses
 from ..tokens import Scope

@@ -10,7 +10,8 @@ from starlette.responses import Response
 
 from ...queue import Queue
 from ..access import caller_of, scope
-from ..documents import JsonResponse, LimitsDocument, QueueDocument, QueueList
+from ..documents.base import JsonResponse
+from ..documents.queues import LimitsDocument, QueueDocument, QueueList
 from ..requests import QueueChange
 from ..routing import make_router, queue_of, responses
 from ..tokens import Scope

@@ -10,15 +10,9 @@ from starlette.responses import Response
 
 from ...model.environment import restore_arguments
 from ..access import allow_kind, caller_of, scope
-from ..documents import (
-    JobDocument,
-    JsonResponse,
-    ScheduleDocument,
-    ScheduledRunDocument,
-    ScheduleHistory,
-    ScheduleList,
-    SchedulePreview,
-)
+from ..documents.base import JsonResponse
+from ..documents.jobs import JobDocument
+from ..documents.schedules import ScheduleDocument, ScheduledRunDocument, ScheduleHistory, ScheduleList, SchedulePreview
 from ..requests import ScheduleChange, ScheduleInput
 from ..routing import make_router, queue_of, responses
 from ..tokens import Scope

@@ -7,9 +7,9 @@ from typing import Annotated
 from fastapi import Query, Request
 from starlette.responses import Response
 
-from ...model.states import State
 from ..access import scope
-from ..documents import ErrorGroupDocument, ErrorList, JsonResponse, Stats
+from ..documents.base import JsonResponse, by_state
+from ..documents.metrics import ErrorGroupDocument, ErrorList, Stats
 from ..routing import make_router, queue_of, responses
 from ..tokens import Scope
 
@@ -32,8 +32,7 @@ def get_stats(
     """Return counts by state, throughput, failures and percentiles over the last seconds."""
     served = queue_of(request)
     metrics = served.history.metrics(seconds=seconds, slices=slices, queue=queue, kind=kind)
-    by_state = served.count_states()
-    return JsonResponse(Stats.of(metrics, {str(state): by_state.get(state, 0) for state in State}))
+    return JsonResponse(Stats.of(metrics, counts=by_state(served.count_states())))
 
 
 @router.get("/errors", operation_id="listErrors", response_model=ErrorList, responses=responses())

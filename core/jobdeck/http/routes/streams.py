@@ -15,7 +15,9 @@ from ...model.events import MAX_EVENTS, Event, EventType
 from ...model.jobs import LogLine
 from ...model.states import FINAL, State
 from ..access import scope
-from ..documents import EventDocument, JsonResponse, LogLineDocument, LogPage
+from ..documents.base import JsonResponse
+from ..documents.jobs import LogLineDocument, LogPage
+from ..documents.metrics import EventDocument
 from ..problems import dump
 from ..routing import make_router, queue_of, responses, watcher_of
 from ..tokens import Scope

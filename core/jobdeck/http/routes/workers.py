@@ -8,7 +8,8 @@ from fastapi import Path, Request
 from starlette.responses import Response
 
 from ..access import scope
-from ..documents import JsonResponse, KindDocument, KindList, WorkerDocument, WorkerList
+from ..documents.base import JsonResponse
+from ..documents.queues import KindDocument, KindList, WorkerDocument, WorkerList
 from ..routing import make_router, queue_of, responses
 from ..tokens import Scope
 
@@ -38,4 +39,6 @@ def drain_worker(
 def list_kinds(request: Request) -> Response:
     """List the kinds that this server knows, with the JSON Schema of their arguments."""
     queue = queue_of(request)
-    return JsonResponse(KindList(kinds=[KindDocument.of(kind, queue.argument_schema(kind.name)) for kind in queue.kinds()]))
+    return JsonResponse(
+        KindList(kinds=[KindDocument.of(kind, arguments=queue.argument_schema(kind.name)) for kind in queue.kinds()])
+    )

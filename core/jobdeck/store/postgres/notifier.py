@@ -31,7 +31,7 @@ from ... import fork
 from ...clock import time
 from ...logs import get_logger
 from ...model.errors import StoreError
-from ..notifier import RequestHandler
+from ..notifier import RequestHandlers
 from .connection import Connections
 from .raw_connection import connect, drop_connection
 
@@ -50,19 +50,15 @@ _RETRY_AFTER = (0.1, 0.5, 2.0, 5.0)
 """Seconds between tries to reach an unreachable server."""
 
 
-class PostgresNotifier:
+class PostgresNotifier(RequestHandlers):
     """The notifier of one queue. A table of it names the channel, so that queues in one database do not wake each other."""
 
     across_machines = True
 
     def __init__(self, connections: Connections) -> None:
+        super().__init__()
         self._connections = connections
-        self._handlers: list[RequestHandler] = []
         fork.register(self)
-
-    def after_fork(self) -> None:
-        """Forget the parent's handlers, in the child: it does not listen."""
-        self._handlers = []
 
     def notify(self) -> None:
         """Wake every listener, once this thread's open transaction is committed. Never raises."""
@@ -71,15 +67,6 @@ class PostgresNotifier:
     def _notify(self) -> None:
         with contextlib.suppress(Exception):
             self._connections.execute_raw(_NOTIFY)
-
-    @contextmanager
-    def serve(self, handler: RequestHandler) -> Iterator[None]:
-        """Let the listeners of this process pass requests to the handler."""
-        self._handlers.append(handler)
-        try:
-            yield
-        finally:
-            self._handlers.remove(handler)
 
     def request(self, question: str, timeout: float) -> str | None:
         """Send a request to every listener of the queue, and return the first reply; `None` without one in time.
@@ -111,10 +98,7 @@ class PostgresNotifier:
         found = _REQUEST.fullmatch(payload)
         if found is None:
             return  # of a newer version, or of another program
-        try:
-            any(handler(found["question"], partial(reply, found["reply_to"])) for handler in tuple(self._handlers))
-        except Exception:  # a bug there must not lose the notifications that follow
-            logger.exception("The request of another process could not be answered")
+        self.answer(found["question"], partial(reply, found["reply_to"]))
 
     def close(self) -> None:
         """Do nothing: notifications go through the store's connections."""

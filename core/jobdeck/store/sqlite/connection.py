@@ -126,7 +126,7 @@ class Connections:
 
     @property
     def notice(self) -> str | None:
-        """What a reader must know of what is read; see `Store.notice`."""
+        """Return what a reader must know of what is read; see `Store.notice`."""
         return None
 
     @contextmanager
@@ -263,6 +263,14 @@ class Connections:
         if not self._closed and not self._identity.is_unchanged(self._file_guard, writing=writing):
             with self._guard:
                 self._follow()
+        return self._own()
+
+    def _own(self) -> apsw.Connection:
+        """Return this thread's connection, a new one if the file was opened anew.
+
+        Raises:
+            StoreReplaced: the file is another one than at the last call; raised once in each thread.
+        """
         found = self._local.connection
         if found is not None and self._local.opening != self._opening:
             replaced = self._local.generation != self._generation

@@ -28,13 +28,13 @@ from typing import TYPE_CHECKING
 import apsw
 
 from ...clock import Clock, time
-from ...model.errors import StoreFailed, StoreMissing, StoreRefused, StoreReplaced
+from ...model.errors import StoreFailed, StoreMissing, StoreRefused
 from ..notifier import SocketNotifier
 from ..row_guard import ChangedWhileReading, read_again_if_changed
 from .connection import Connections
 from .file_guard import is_in_use
 from .file_identity import resolve, wait_for_foreign_wal
-from .raw_connection import close_connection, connect_for_reading
+from .raw_connection import connect_for_reading
 from .schema import check_readable, newest_schema, schema_of
 from .wal import file_size, index_path, wal_path
 
@@ -53,7 +53,7 @@ _PAGES = 4096
 
 
 class Access(Enum):
-    """How a file is opened; see the module."""
+    """A way to open a file; see the module."""
 
     SHARED = auto()
     LOG = auto()
@@ -125,7 +125,7 @@ class ReadOnlyConnections(Connections):
 
     @property
     def notice(self) -> str | None:
-        """What a reader must know: what is not shown, and what is shown otherwise than it is stored."""
+        """Return what a reader must know: what is not shown, and what is shown otherwise than it is stored."""
         if self._copy is not None:
             return self._copy.notice
         if self._access is Access.FILE and (size := file_size(wal_path(self.path))):
@@ -166,16 +166,7 @@ class ReadOnlyConnections(Connections):
         if not self._closed and not self._is_current():
             with self._guard:
                 self._follow()
-        found = self._local.connection
-        if found is not None and self._local.opening != self._opening:
-            replaced = self._local.generation != self._generation
-            self._local.connection = None
-            self._all.discard(found)
-            close_connection(found)
-            self._local.generation = self._generation
-            if replaced:
-                raise StoreReplaced(self.where)
-        return self.get()
+        return self._own()
 
     def _follow(self) -> None:
         if self._is_current() or (self._copy is not None and not self._copy.is_due()):
