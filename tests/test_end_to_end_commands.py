@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,7 @@ from pathlib import Path
 import pytest
 from tests.tui.cli_runner import CommandLine, command, eventually
 
-from jobdeck import State
+from jobdeck import State, load_apps
 
 NOBODY = 65534
 
@@ -165,6 +166,27 @@ def test_forty_commands_run_and_three_of_them_fail_with_their_output(deck: Comma
             assert (job["state"], job["exit_code"], job["stdout"]) == ("completed", 0, f"{n}.txt.gz")
             assert (deck.folder / f"{n}.txt.gz").exists()
     assert "no such luck 18" in deck.done("list", "state:failed")
+
+
+def test_a_worker_whose_log_nobody_reads_goes_on_and_says_later_what_is_lost(deck: CommandLine) -> None:
+    (deck.folder / "noops.py").write_text(
+        "from jobdeck import job\n\n\n@job(name='noop')\ndef noop(n: int) -> None:\n    pass\n"
+    )
+    app = str(deck.folder / "noops.py")
+    with deck.queue() as queue:
+        load_apps([app])
+        queue.enqueue_bulk("noop", [{"n": n} for n in range(1500)])
+        worker = deck.start("--app", app, "worker", "--threads", "2")  # its log takes more than a pipe holds
+        eventually(lambda: queue.count("state:completed") == 1500)
+        lines = []
+        assert worker.stderr is not None
+        reader = threading.Thread(target=lambda: lines.extend(worker.stderr or ()))
+        reader.start()
+        queue.enqueue("noop", {"n": 0})
+        eventually(lambda: any(" lines of this log are lost: nobody read it" in line for line in lines))
+        worker.terminate()
+        assert worker.wait(20) == 0
+        reader.join(20)
 
 
 def test_a_worker_logs_json_or_text_and_escapes_what_jobs_log(deck: CommandLine) -> None:

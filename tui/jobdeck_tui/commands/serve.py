@@ -13,10 +13,10 @@ import click
 
 from ..terminal.last_resort import exit_now
 from .common import CliContext, CommandError, Subcommand
+from .log_output import log_to_stderr
 from .param_types import DURATION, WholeNumber
 from .shutdown import StopSignals, start_service, stop_service, wait_for_signal
 from .token import open_tokens
-from .worker import log_to_stderr
 
 if TYPE_CHECKING:
     from jobdeck import HttpServer, Worker

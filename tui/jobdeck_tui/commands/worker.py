@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import fcntl
-import io
-import json
 import logging
 import queue
 import sys
-import time
 from io import TextIOWrapper
-from typing import TextIO, cast
 
 import click
 
 from ..terminal.last_resort import exit_now
-from ..text.sanitize import safe, safe_json
 from .common import CliContext, Subcommand
 from .completers import complete_queues
-from .json_documents import iso
+from .log_output import log_to_stderr
 from .output import count_of
 from .param_types import DURATION, WholeNumber
 from .shutdown import StopSignals, start_service, stop_service, wait_for_signal
@@ -116,68 +110,3 @@ def worker_command(
             # does not answer would keep its connections from being closed. What that code has started is killed by the guard.
             exit_now(0)
     guard.close()
-
-
-def log_to_stderr(level: str, how: str) -> None:
-    """Log to standard error, as text or as one JSON document per line."""
-    handler = logging.StreamHandler(_own_stderr())
-    handler.setLevel(level)
-    handler.setFormatter(JsonFormatter() if how == "json" else TextFormatter())
-    root = logging.getLogger()
-    root.addHandler(handler)
-    root.setLevel(level)
-    logging.getLogger("jobdeck").setLevel(level)  # an app that configures the root logger leaves the worker's own level
-
-
-def _own_stderr() -> TextIO | None:
-    """Return a standard error of the log's own, which a handler cannot close; `None` if this one has no descriptor."""
-    try:
-        # A high number, which handlers that close all descriptors up to a number seldom reach. Unbuffered, as by `python -u`:
-        # a buffer has a lock, which another thread may hold while a handler forks, and the child would wait for ever.
-        raw = io.FileIO(fcntl.fcntl(sys.stderr, fcntl.F_DUPFD_CLOEXEC, 500), "w")
-        return io.TextIOWrapper(cast("io.BufferedWriter", raw), encoding="utf-8", errors="backslashreplace", write_through=True)
-    except (OSError, ValueError, AttributeError):
-        return None
-
-
-class TextFormatter(logging.Formatter):
-    """Format a record as `2026-01-31 12:03:04 INFO jobdeck.worker: … job=7 …`, escaped: handlers may log any text."""
-
-    def __init__(self) -> None:
-        from jobdeck import format_fields, record_fields
-
-        super().__init__()
-        self._split, self._format_fields = record_fields, format_fields
-
-    def format(self, record: logging.LogRecord) -> str:
-        at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(record.created))
-        message, fields = self._split(record)
-        text = f"{at} {record.levelname:<7} {record.name}: {message}"
-        if fields:
-            text += f" {self._format_fields(fields)}"
-        if record.exc_info:
-            text += "\n" + self.formatException(record.exc_info)
-        return safe(text, multiline=True)
-
-
-class JsonFormatter(logging.Formatter):
-    """Format a record as one JSON document; the fields of the job that it is about are keys of their own."""
-
-    def __init__(self) -> None:
-        from jobdeck import record_fields
-
-        super().__init__()
-        self._split = record_fields
-
-    def format(self, record: logging.LogRecord) -> str:
-        message, fields = self._split(record)
-        document = {
-            "at": iso(record.created),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": message,
-            **fields,
-        }
-        if record.exc_info:
-            document["error"] = self.formatException(record.exc_info)
-        return safe_json(json.dumps(document))  # ASCII: a log goes wherever it is sent, in any locale
