@@ -65,6 +65,11 @@ class LabReport:
         return any(verdict.is_broken for verdict in self.findings.verdicts)
 
     @property
+    def command(self) -> str:
+        """Return the command that repeats it."""
+        return f"jobdeck lab {self.experiment.name} --seed {self.seed}"
+
+    @property
     def harmless(self) -> tuple[str, ...]:
         """Return the lanes that should have failed, and did not in this run."""
         failed = {each.lane for each in self.findings.verdicts if not each.holds}
