@@ -36,13 +36,16 @@ class Experiment:
 EXPERIMENTS = {
     each.name: each
     for each in (
-        Experiment("scheduler", "Two workers, every order of their steps: a SELECT before an UPDATE runs jobs twice", "1 s"),
-        Experiment("race", "Eight processes race for a thousand jobs: no job runs twice", "10 s"),
-        Experiment("crash", "Workers are killed with -9 in mid-job: no job is lost", "10 s"),
-        Experiment("zombie", "A worker that was stopped past its lease cannot overwrite the result", "6 s"),
-        Experiment("poison", "A job that kills its worker fails after max_attempts, and the others run", "10 s"),
-        Experiment("shutdown", "SIGTERM under load: nothing is left running, no attempt is lost", "6 s"),
-        Experiment("side-effects", "Effects happen at least once; an idempotency key makes that harmless", "8 s"),
+        Experiment("scheduler", "Play two workers step by step, or try every order", "1 s"),
+        Experiment("race", "Eight processes, a thousand jobs: no job runs twice", "10 s"),
+        Experiment("crash", "Workers killed with -9 in mid-job: no job is lost", "10 s"),
+        Experiment("zombie", "A worker that comes back late overwrites no result", "6 s"),
+        Experiment("poison", "A job that kills its workers fails; the others run", "10 s"),
+        Experiment("shutdown", "SIGTERM under load: nothing is left running", "6 s"),
+        Experiment("side-effects", "At least once, and an idempotency key against it", "8 s"),
+        Experiment("retry-storm", "A dependency comes back: fixed delay beside full jitter", "15 s"),
+        Experiment("starvation", "Priorities starve a job; ageing lets it run", "15 s"),
+        Experiment("durability", "What an acknowledgement is worth, and what it costs", "6 s"),
     )
 }
 
@@ -77,7 +80,7 @@ class LabReport:
         return tuple(lane for lane in lanes if lane in MUST_FAIL and lane not in failed)
 
 
-MUST_FAIL = frozenset(("naive", "unfenced"))
+MUST_FAIL = frozenset(("naive", "unfenced", "without a key", "fixed delay", "no ageing"))
 """The lanes that are there to fail."""
 
 

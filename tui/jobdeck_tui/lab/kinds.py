@@ -42,6 +42,25 @@ def poison(ledger: str) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def call(ledger: str, down: str) -> None:
+    """Call a dependency, which is down while a file exists."""
+    now = context()
+    append(ledger, "start", now.job_id, now.attempt)
+    if Path(down).exists():
+        raise ConnectionError("the dependency is down")
+    append(ledger, "end", now.job_id, now.attempt)
+
+
+def call_fixed(ledger: str, down: str) -> None:
+    """Call it, too: its kind is retried after a fixed delay."""
+    call(ledger, down)
+
+
+def fixed_delay(_attempt: int, _error: BaseException) -> float:
+    """Return the delay of `call_fixed`."""
+    return 1.0
+
+
 def charge(ledger: str, provider: str, use_key: bool) -> None:
     """Charge a card at a provider; the first attempt dies after the effect and before its result is committed."""
     now = context()
@@ -69,6 +88,8 @@ def register(registry: Registry) -> None:
     job(name="lab.work", registry=registry, max_attempts=10)(work)
     job(name="lab.hold", registry=registry, max_attempts=10)(hold)
     job(name="lab.poison", registry=registry, max_attempts=3)(poison)
+    job(name="lab.call", registry=registry, max_attempts=50, backoff=(2.0, 8.0))(call)
+    job(name="lab.call_fixed", registry=registry, max_attempts=50, backoff=fixed_delay)(call_fixed)
     job(name="lab.charge", registry=registry, max_attempts=5)(charge)
 
 

@@ -179,8 +179,15 @@ class StageLane:
             words += ["--threads", str(threads)]
         else:
             words = [f"{__package__}.naive_worker", "--db", str(self.database), "--ledger", str(self.ledger), *options]
-        process = self.stage.start_process(words, self.folder, self.settings)
-        started = LabProcess(self, process)
+        return self._start(words)
+
+    def start_producer(self) -> LabProcess:
+        """Start a process that enqueues one job after another; only jobdeck's lanes have one."""
+        _ = self.queue
+        return self._start([f"{__package__}.producer", str(self.database), str(self.ledger)])
+
+    def _start(self, words: Sequence[str]) -> LabProcess:
+        started = LabProcess(self, self.stage.start_process(words, self.folder, self.settings))
         self.processes.append(started)
         return started
 

@@ -77,7 +77,7 @@ def enumerate_interleavings(
     folder: Path,
     *,
     workers: int = 2,
-    on_progress: Callable[[int], None] = lambda _: None,
+    is_stopped: Callable[[], bool] = lambda: False,
 ) -> Enumeration:
     """Try every interleaving of a lane.
 
@@ -85,7 +85,7 @@ def enumerate_interleavings(
         program: what each worker does.
         folder: a scratch folder.
         workers: the number of workers; with three there are thousands of orders.
-        on_progress: called with the number tried so far.
+        is_stopped: asked after each order whether to end early, with what was found so far.
     """
     blocked = 0
 
@@ -101,7 +101,8 @@ def enumerate_interleavings(
             bad += each.double_runs > 0
             if each.proof and (best is None or _cost(each.proof) < _cost(best)):
                 best = each.proof
-            on_progress(total)
+            if is_stopped():
+                break
     return Enumeration(program, workers, total, bad, blocked, best)
 
 

@@ -64,7 +64,7 @@ ATOMIC = Program(
 IMMEDIATE = Program(
     "immediate",
     "BEGIN IMMEDIATE around both",
-    "The transaction takes the write lock before it reads, so the other worker has to wait at its BEGIN.",
+    "BEGIN takes the write lock before the SELECT, so the other worker waits.",
     (
         LaneStep("BEGIN", "BEGIN IMMEDIATE"),
         LaneStep("SELECT", _FIRST),
@@ -76,7 +76,7 @@ IMMEDIATE = Program(
 JOBDECK = Program(
     "jobdeck",
     "jobdeck's own claim",
-    "The engine's real claim, on a real queue: BEGIN IMMEDIATE, one UPDATE that issues the lease, COMMIT.",
+    "The engine's real claim: one UPDATE inside BEGIN IMMEDIATE, with a lease.",
     (LaneStep("claim", kind=StepKind.CLAIM), RUN, LaneStep("complete", kind=StepKind.COMPLETE)),
     is_jobdeck=True,
 )
