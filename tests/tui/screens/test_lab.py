@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +14,7 @@ from textual.pilot import Pilot
 
 from jobdeck_tui.lab.audit import Verdict
 from jobdeck_tui.lab.experiments import race
-from jobdeck_tui.lab.stage import Findings, Stage
+from jobdeck_tui.lab.stage import Findings, LabProcess, Stage
 from jobdeck_tui.screens.lab import LabScreen
 from jobdeck_tui.screens.lab_scheduler import SchedulerScreen
 
@@ -132,3 +134,31 @@ def test_a_second_experiment_waits_until_the_first_is_stopped(still: FrozenQueue
         await wait_for(pilot, lambda: screen.state.problem == "stopped")
 
     play(still.app(), scene)
+
+
+def test_quitting_the_cockpit_in_mid_experiment_leaves_no_process_and_no_folder(
+    still: FrozenQueue, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(scratch))
+    processes: list[LabProcess] = []
+
+    def endless(stage: Stage) -> None:
+        processes.append(stage.lane("naive").start_worker())
+        stage.show("naive", workers=1)
+        stage.wait(lambda: False, "the end")
+
+    monkeypatch.setattr(race, "run", endless)
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        await open_lab(pilot)
+        await pilot.press("j", "enter")
+        await wait_for(pilot, lambda: processes)
+
+    play(still.app(), scene)
+    deadline = time.monotonic() + 10
+    while [*scratch.glob("jobdeck-lab-*")]:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert not processes[0].is_alive

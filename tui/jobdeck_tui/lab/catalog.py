@@ -45,6 +45,8 @@ EXPERIMENTS = {
         Experiment("side-effects", "At least once, and an idempotency key against it", "8 s"),
         Experiment("retry-storm", "A dependency comes back: fixed delay beside full jitter", "15 s"),
         Experiment("starvation", "Priorities starve a job; ageing lets it run", "15 s"),
+        Experiment("wake-up", "How soon an idle worker starts a job: polling or events", "10 s"),
+        Experiment("contention", "Threads enqueue at once: busy timeout or shared commits", "6 s"),
         Experiment("durability", "What an acknowledgement is worth, and what it costs", "6 s"),
     )
 }
@@ -80,7 +82,7 @@ class LabReport:
         return tuple(lane for lane in lanes if lane in MUST_FAIL and lane not in failed)
 
 
-MUST_FAIL = frozenset(("naive", "unfenced", "without a key", "fixed delay", "no ageing"))
+MUST_FAIL = frozenset(("naive", "unfenced", "without a key", "fixed delay", "no ageing", "polling"))
 """The lanes that are there to fail."""
 
 

@@ -92,13 +92,14 @@ def main() -> None:
     parser.add_argument("--ledger", required=True)
     parser.add_argument("--atomic", action="store_true", help="claim with one statement")
     parser.add_argument("--lease", type=float, default=0.0, help="seconds until a running job is taken over; 0: never")
+    parser.add_argument("--poll", type=float, default=POLL, help="seconds between two polls of an idle worker")
     options = parser.parse_args()
     connection = connect(options.db)
     append(options.ledger, "ready")
     while True:
         job = _claim(connection, options.lease, atomic=options.atomic)
         if job is None:
-            time.sleep(POLL)
+            time.sleep(options.poll)
         else:
             _run(connection, options.ledger, job)
 

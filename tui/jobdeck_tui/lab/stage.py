@@ -181,10 +181,13 @@ class StageLane:
             words = [f"{__package__}.naive_worker", "--db", str(self.database), "--ledger", str(self.ledger), *options]
         return self._start(words)
 
-    def start_producer(self) -> LabProcess:
-        """Start a process that enqueues one job after another; only jobdeck's lanes have one."""
-        _ = self.queue
-        return self._start([f"{__package__}.producer", str(self.database), str(self.ledger)])
+    def start_producer(self, *options: str) -> LabProcess:
+        """Start a process that enqueues one job after another; see `producer` for its options."""
+        if self.is_jobdeck:
+            _ = self.queue
+        else:
+            options = (*options, "--plain")
+        return self._start([f"{__package__}.producer", "--db", str(self.database), "--ledger", str(self.ledger), *options])
 
     def _start(self, words: Sequence[str]) -> LabProcess:
         started = LabProcess(self, self.stage.start_process(words, self.folder, self.settings))
