@@ -1,4 +1,4 @@
-"""Helpers for the tests of programs that use jobdeck: run jobs in the thread of the test, and freeze the clock.
+"""Helpers for the tests of programs that use jobdeck: run jobs in the thread of the test, freeze the clock, play a worker.
 
 Example:
     >>> clock = FrozenClock()
@@ -26,7 +26,7 @@ from .execution.shell import add_shell
 from .kinds.definition import Handler, default_name
 from .kinds.registry import REGISTRY, Entry, Registry
 from .model.attempt_result import AttemptResult, Cancelled, Completed, Failed, Released, Snoozed
-from .model.errors import InvalidOption, UnknownKind
+from .model.errors import InvalidOption, LeaseLost, UnknownKind
 from .model.jobs import Job, Outcome, Reason
 from .model.kind_names import SHELL
 from .model.states import State
@@ -208,6 +208,71 @@ def drain(queue: Queue, *, until: float | None = None, limit: int | None = None,
     return list(queue.get_many([*ran]))
 
 
+class ManualWorker:
+    """A worker that you play: it claims a job and records its result when you say so, and runs no handler.
+
+    Nothing renews its leases, so it is also how to play a worker that has died or hangs.
+
+    Example:
+        >>> worker = ManualWorker(queue, "one", lease=30)
+        >>> job = worker.claim()
+        >>> clock.advance(31)  # another worker may take the job over now
+        >>> worker.complete(job)  # LeaseLost, if it has
+    """
+
+    def __init__(self, queue: Queue, name: str = "manual", *, lease: float | None = None) -> None:
+        """Create a worker.
+
+        Args:
+            queue: the queue; the kinds in its registry are claimed.
+            name: its name, as jobs show it.
+            lease: the lease of its claims in seconds; that of the settings if `None`.
+        """
+        self._queue = queue
+        self.name = name
+        self._lease = queue.settings.lease if lease is None else lease
+
+    def claim(self) -> Job | None:
+        """Claim the next job that is ready, as a worker does; `None` if there is none.
+
+        Raises:
+            StoreError: the database cannot be used.
+        """
+        return _claim(self._queue, self.name, self._lease)
+
+    def complete(self, job: Job, result: Any = None) -> None:
+        """Record that a job was completed.
+
+        Args:
+            job: the job as `claim` returned it.
+            result: what its handler returned; must be valid JSON.
+
+        Raises:
+            LeaseLost: the lease of the claim has ended, and the job was not changed.
+            StoreError: the database cannot be used.
+        """
+        now = self._queue.clock.now()
+        result_json = None if result is None else json.dumps(result)
+        if self._queue.store.completer.complete([Completed(job, job.started_at or now, now, result_json)]):
+            raise LeaseLost(job.id)
+
+
+def _claim(queue: Queue, worker: str, lease: float) -> Job | None:
+    """Claim one job of the kinds and queues that the queue's settings name."""
+    claimed = queue.store.claimer.claim(
+        ClaimRequest(
+            worker,
+            1,
+            kinds=queue.registry.kinds,
+            limits=queue.registry.limits,
+            queues=queue.settings.queues,
+            lease=lease,
+            ageing=queue.settings.ageing,
+        )
+    )
+    return claimed[0] if claimed else None
+
+
 def _next(queue: Queue, until: float | None) -> Job | None:
     """Claim the next ready job; advance the time if necessary and allowed."""
     store, clock = queue.store, queue.clock
@@ -216,19 +281,9 @@ def _next(queue: Queue, until: float | None) -> Job | None:
         if due is not None and due <= clock.now():
             store.transitions.stage()
             store.transitions.expire()
-        claimed = store.claimer.claim(
-            ClaimRequest(
-                "drain",
-                1,
-                kinds=queue.registry.kinds,
-                limits=queue.registry.limits,
-                queues=queue.settings.queues,
-                lease=queue.settings.lease,
-                ageing=queue.settings.ageing,
-            )
-        )
-        if claimed:
-            return claimed[0]
+        claimed = _claim(queue, "drain", queue.settings.lease)
+        if claimed is not None:
+            return claimed
         due = store.queries.next_due_at()
         if until is None or not isinstance(clock, FrozenClock):
             return None

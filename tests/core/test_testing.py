@@ -16,6 +16,7 @@ from jobdeck import (  # fmt: skip
     InvalidArguments,
     InvalidHandler,
     InvalidOption,
+    LeaseLost,
     Outcome,
     Queue,
     Registry,
@@ -28,7 +29,7 @@ from jobdeck import (  # fmt: skip
     context,
     job,
 )
-from jobdeck.testing import FrozenClock, drain, run_inline
+from jobdeck.testing import FrozenClock, ManualWorker, drain, run_inline
 
 
 @pytest.fixture
@@ -265,3 +266,36 @@ def test_a_real_worker_runs_on_a_frozen_clock(queue: Queue, kinds: Registry, clo
     with Worker(queue, threads=1) as worker:
         worker.wake()
         assert queue.wait(made.id, every=0.01).result == 3
+
+
+# -- a worker that the test plays ------------------------------------------------------------------------------
+
+
+def greet(name: str) -> str:
+    return f"Hello {name}"
+
+
+def test_a_manual_worker_claims_and_completes_when_it_is_told(queue: Queue, kinds: Registry) -> None:
+    job(name="greet", registry=kinds)(greet)
+    job_id = queue.enqueue("greet", {"name": "Ann"}).id
+    worker = ManualWorker(queue, "one")
+    claimed = worker.claim()
+    assert claimed is not None
+    assert (claimed.id, claimed.attempt, queue.get(job_id).worker) == (job_id, 1, "one")
+    assert ManualWorker(queue, "two").claim() is None
+    worker.complete(claimed, {"sent": True})
+    assert (queue.get(job_id).state, queue.get(job_id).result) == (State.COMPLETED, {"sent": True})
+
+
+def test_a_manual_worker_whose_job_was_taken_over_has_lost_its_lease(queue: Queue, kinds: Registry, clock: FrozenClock) -> None:
+    job(name="greet", registry=kinds)(greet)
+    job_id = queue.enqueue("greet", {"name": "Ann"}).id
+    slow = ManualWorker(queue, "slow", lease=5)
+    claimed = slow.claim()
+    assert claimed is not None
+    clock.advance(6)
+    queue.store.transitions.rescue()
+    assert (taken := ManualWorker(queue, "fast").claim()) is not None
+    with pytest.raises(LeaseLost):
+        slow.complete(claimed)
+    assert (queue.get(job_id).worker, queue.get(job_id).attempt) == ("fast", taken.attempt)

@@ -23,6 +23,7 @@ SCREENS = {
     "screens/test_job_history.py",
     "screens/test_job_opened.py",
     "screens/test_job_stack.py",
+    "screens/test_lab.py",
     "screens/test_layout.py",
     "screens/test_metrics.py",
     "screens/test_new_job.py",

@@ -91,6 +91,7 @@ class Cockpit(CockpitBase):
             tooltip="Suspend the cockpit and its running jobs; the shell's fg continues them",
         ),
         Binding("f1", "guide", "guide", show=False, tooltip="Read the guide: jobs, retries, filters, deployment, …"),
+        Binding("L", "lab", "lab", show=False, tooltip="Open the lab: races, crashes and zombies on scratch queues"),
         Binding("ctrl+t", "next_theme", "next theme", show=False, tooltip="Switch to the next theme"),
         Binding(
             "ctrl+n",
@@ -340,6 +341,13 @@ class Cockpit(CockpitBase):
 
         if not isinstance(self.screen, GuideScreen):
             self.push_screen(GuideScreen(topic))
+
+    def action_lab(self) -> None:
+        """Open the lab."""
+        from .screens.lab import LabScreen  # with the experiments, loaded when it is first opened
+
+        if not any(isinstance(screen, LabScreen) for screen in self.screen_stack):
+            self.push_screen(LabScreen())
 
     def _mark_warnings(self) -> None:
         for screen in self.screen_stack:

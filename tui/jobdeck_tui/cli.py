@@ -65,6 +65,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "serve": ("serve", "Serve the HTTP API."),
         "token": ("token", "Manage the tokens of the HTTP API: add, list, remove."),
         "demo": ("demo", "Open the cockpit on a throwaway queue with sample traffic."),
+        "lab": ("lab", "Run a concurrency experiment: naive beside jobdeck, with verdicts."),
         "guide": ("guide", "Read the guide: list its topics, or open one."),
         "keys": ("keys", "Print the cockpit's keymap as an editable file."),
         "completion": ("completion", "Print the completion script for a shell."),

@@ -207,7 +207,7 @@ class SocketNotifier(RequestHandlers):
                 with contextlib.suppress(OSError):
                     self._listed = None
                     if stat.S_ISSOCK(os.lstat(address).st_mode):
-                        Path(address).unlink()
+                        self.unbind(Path(address))
             except (OSError, AttributeError):
                 pass  # no Unix sockets here
 

@@ -103,3 +103,11 @@ def test_the_listener_ends_at_once(notifier: SocketNotifier) -> None:
             pass
     assert time.monotonic() - started < 3
     assert not any(thread.name == "jobdeck-notifier" for thread in threading.enumerate())
+
+
+def test_the_last_socket_of_a_killed_worker_takes_its_folder_with_it(notifier: SocketNotifier) -> None:
+    receiver, address = notifier.bind()
+    receiver.close()  # as the kernel does when its process is killed
+    assert address.exists()
+    notifier.notify()
+    assert not notifier.folder.exists()

@@ -128,6 +128,19 @@ def complete_topics(_ctx: click.Context, _parameter: click.Parameter, incomplete
     return _items(topics(), incomplete)
 
 
+def complete_experiments(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Experiments of the lab, with what they show."""
+
+    def experiments() -> Iterator[tuple[str, str]]:
+        from ..lab.catalog import EXPERIMENTS
+
+        yield "list", "List the experiments"
+        for each in EXPERIMENTS.values():
+            yield each.name, each.claim
+
+    return _items(experiments(), incomplete)
+
+
 def complete_jobs(*states: str) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:
     """Return a completer for the ids of the newest jobs in the given states, or in any state."""
 

@@ -22,6 +22,7 @@ ORDER = (
     "settings",
     "keys",
     "promises",
+    "lab",
     "troubleshooting",
     "contributing",
 )

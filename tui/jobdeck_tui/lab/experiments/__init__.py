@@ -1,0 +1,1 @@
+"""The experiments, one a module, each with a function `run(stage) -> Findings`."""

@@ -1,0 +1,84 @@
+"""What a worker does in each lane, statement by statement."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+_FIRST = "SELECT id FROM jobs WHERE state = 'pending' ORDER BY id LIMIT 1"
+_TAKE = "UPDATE jobs SET state = 'running', worker = :worker WHERE id = "
+
+
+class StepKind(StrEnum):
+    """What a step does."""
+
+    SQL = "sql"
+    """Executes its statement."""
+    RUN = "run"
+    """Runs the job that the worker has taken: its handler writes a line to the ledger."""
+    CLAIM = "claim"
+    """Claims a job with jobdeck's engine."""
+    COMPLETE = "complete"
+    """Records the result with jobdeck's engine."""
+
+
+@dataclass(frozen=True, slots=True)
+class LaneStep:
+    """One step of a worker: nothing of another worker happens inside it."""
+
+    label: str
+    """Its name in the ladder."""
+    sql: str = ""
+    """Its statement. The first value of the first row that it returns is the job that the worker takes."""
+    kind: StepKind = StepKind.SQL
+
+
+RUN = LaneStep("run", kind=StepKind.RUN)
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """The steps of a worker. All workers of a lane run the same program."""
+
+    name: str
+    title: str
+    claim: str
+    """What the lane shows, in one sentence."""
+    steps: tuple[LaneStep, ...]
+    is_jobdeck: bool = False
+    """Whether the claim is the one of jobdeck's engine, on a real queue."""
+
+
+NAIVE = Program(
+    "naive",
+    "SELECT, then UPDATE",
+    "Between the SELECT and the UPDATE another worker may select the same job.",
+    (LaneStep("SELECT", _FIRST), LaneStep("UPDATE", _TAKE + ":job"), RUN),
+)
+ATOMIC = Program(
+    "atomic",
+    "one UPDATE … RETURNING",
+    "One statement finds the job and takes it; nothing can come between.",
+    (LaneStep("UPDATE", f"{_TAKE}({_FIRST}) RETURNING id"), RUN),
+)
+IMMEDIATE = Program(
+    "immediate",
+    "BEGIN IMMEDIATE around both",
+    "BEGIN takes the write lock before the SELECT, so the other worker waits.",
+    (
+        LaneStep("BEGIN", "BEGIN IMMEDIATE"),
+        LaneStep("SELECT", _FIRST),
+        LaneStep("UPDATE", _TAKE + ":job"),
+        LaneStep("COMMIT", "COMMIT"),
+        RUN,
+    ),
+)
+JOBDECK = Program(
+    "jobdeck",
+    "jobdeck's own claim",
+    "The engine's real claim: one UPDATE inside BEGIN IMMEDIATE, with a lease.",
+    (LaneStep("claim", kind=StepKind.CLAIM), RUN, LaneStep("complete", kind=StepKind.COMPLETE)),
+    is_jobdeck=True,
+)
+
+PROGRAMS = {program.name: program for program in (NAIVE, ATOMIC, IMMEDIATE, JOBDECK)}
