@@ -88,7 +88,7 @@ class Cockpit(CockpitBase):
             "suspend_process",
             "suspend",
             show=False,
-            tooltip="Suspend the cockpit and its running jobs; the shell's fg continues them",
+            tooltip="Suspend the cockpit; its own workers stand still until the shell's fg",
         ),
         Binding("f1", "guide", "guide", show=False, tooltip="Read the guide: jobs, retries, filters, deployment, …"),
         Binding("L", "lab", "lab", show=False, tooltip="Open the lab: races, crashes and zombies on scratch queues"),
@@ -413,6 +413,7 @@ class Cockpit(CockpitBase):
         view = self.get_screen(name)
         assert isinstance(view, ViewScreen)
         if self.open_view is not view:
+            view.snapshot = self.jobs_screen.snapshot
             if self.open_view is not None:
                 self.switch_screen(view)
             else:
