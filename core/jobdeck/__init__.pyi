@@ -85,6 +85,18 @@ from .kinds.stored_secrets import (
 from .logs import (
     format_fields as format_fields,
 )
+from .maintenance.schema_versions import (
+    SchemaVersion as SchemaVersion,
+)
+from .maintenance.schema_versions import (
+    migrate_schema as migrate_schema,
+)
+from .maintenance.schema_versions import (
+    schema_sql as schema_sql,
+)
+from .maintenance.schema_versions import (
+    schema_version as schema_version,
+)
 from .maintenance.service import (
     Maintenance as Maintenance,
 )

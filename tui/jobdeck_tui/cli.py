@@ -59,6 +59,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "prune": ("prune", "Delete old finished jobs."),
         "backup": ("backup", "Write a verified copy of the queue while it is in use."),
         "doctor": ("doctor", "Diagnose problems and suggest fixes."),
+        "schema": ("schema", "Show, print or run the migration of the tables."),
     },
     "Run": {
         "worker": ("worker", "Run a headless worker."),

@@ -108,3 +108,44 @@ def check_store(address: DatabaseAddress, settings: Settings, clock: Clock, *, f
     from .sqlite.doctor import run_checks
 
     return run_checks(address.file, settings, clock, full=full)
+
+
+def read_schema(address: DatabaseAddress) -> tuple[int, int]:
+    """Return the schema version of a database (0 if it holds no queue), and the newest that this jobdeck knows.
+
+    Raises:
+        StoreRefused: the database cannot be read.
+    """
+    if address.file is None:
+        with _driver(address):
+            from .postgres import schema as server
+            from .postgres.dsn import Address
+        return server.read_schema(Address.read(address.text)), server.newest_schema()
+    from .sqlite import schema as file
+    from .sqlite.errors import ErrorTranslator
+    from .sqlite.file_identity import resolve
+
+    if not _is_there(address.file):
+        return 0, file.newest_schema()
+    with ErrorTranslator(str(address.file)):
+        return file.read_schema(resolve(address.file), str(address.file)), file.newest_schema()
+
+
+def schema_script(address: DatabaseAddress, since: int) -> str:
+    """Return the SQL that brings a database from a schema version (0: no queue) to the newest.
+
+    Raises:
+        ValueError: there is no such version.
+        StoreRefused: the driver of the database is not installed.
+    """
+    if address.file is None:
+        with _driver(address):
+            from .postgres import schema as server
+        newest, script = server.newest_schema(), server.schema_script
+    else:
+        from .sqlite import schema as file
+
+        newest, script = file.newest_schema(), file.schema_script
+    if not 0 <= since <= newest:
+        raise ValueError(f"must be from 0 to {newest}")
+    return script(since)
