@@ -85,6 +85,15 @@ from .kinds.stored_secrets import (
 from .logs import (
     format_fields as format_fields,
 )
+from .maintenance.queue_copy import (
+    QueueCopy as QueueCopy,
+)
+from .maintenance.queue_copy import (
+    copy_queue as copy_queue,
+)
+from .maintenance.queue_copy import (
+    unmark_moved as unmark_moved,
+)
 from .maintenance.schema_versions import (
     SchemaVersion as SchemaVersion,
 )

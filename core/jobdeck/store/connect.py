@@ -25,15 +25,37 @@ def open_store(
     adopt: bool,
     create: bool,
     readonly: bool = False,
+    moved: bool = False,
 ) -> Store:
-    """Open the store at the address.
+    """Open the store at the address; with `moved` also one whose queue was moved, or is a copy which is not complete.
 
     Raises:
         StoreRefused: it cannot be used; nothing in it was changed.
     """
-    file = address.file
-    if file is None:
-        return _open_server(address, settings, clock, random, create=create, readonly=readonly)
+    if address.file is None:
+        store = _open_server(address, settings, clock, random, create=create, readonly=readonly)
+    else:
+        store = _open_file(address, address.file, settings, clock, random, adopt=adopt, create=create, readonly=readonly)
+    if not moved:
+        try:
+            store.refuse_if_moved(address.shown)
+        except BaseException:
+            store.close()
+            raise
+    return store
+
+
+def _open_file(
+    address: DatabaseAddress,
+    file: Path,
+    settings: Settings,
+    clock: Clock,
+    random: Random,
+    *,
+    adopt: bool,
+    create: bool,
+    readonly: bool,
+) -> Store:
     if not _is_there(file) and (readonly or not create):
         raise StoreRefused(str(file), "is not there")
     from .sqlite import SqliteStore

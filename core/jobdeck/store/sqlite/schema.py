@@ -12,6 +12,7 @@ import apsw
 
 from ...clock import Clock, time
 from ...model.errors import StoreRefused
+from ..moved import MOVED
 from ..notifier import SocketNotifier
 from .errors import BUSY_TIMEOUT
 from .file_guard import guarded
@@ -214,7 +215,7 @@ def schema_of(connection: apsw.Connection, where: str, newest: int | None = None
 def _record_boot(connection: apsw.Connection, clock: Clock) -> None:
     """Record the boot whose clock is used now. Leases of other boots end by their own clock (see `foreign_clocks.py`)."""
     boot = clock.boot()
-    if read_meta(connection, "boot") == boot:
+    if read_meta(connection, "boot") == boot or read_meta(connection, MOVED) is not None:
         return
     connection.execute("BEGIN IMMEDIATE")
     # Another process may have done it, and may hold leases of this boot already.
