@@ -85,6 +85,27 @@ from .kinds.stored_secrets import (
 from .logs import (
     format_fields as format_fields,
 )
+from .maintenance.queue_copy import (
+    QueueCopy as QueueCopy,
+)
+from .maintenance.queue_copy import (
+    copy_queue as copy_queue,
+)
+from .maintenance.queue_copy import (
+    unmark_moved as unmark_moved,
+)
+from .maintenance.schema_versions import (
+    SchemaVersion as SchemaVersion,
+)
+from .maintenance.schema_versions import (
+    migrate_schema as migrate_schema,
+)
+from .maintenance.schema_versions import (
+    schema_sql as schema_sql,
+)
+from .maintenance.schema_versions import (
+    schema_version as schema_version,
+)
 from .maintenance.service import (
     Maintenance as Maintenance,
 )

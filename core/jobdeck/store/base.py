@@ -17,7 +17,9 @@ from functools import cached_property
 from math import inf
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ..model.errors import StoreRefused
 from ..model.jobs import Batch, Job, NewJob
+from .moved import moved_problem
 from .row_guard import ReadingGuard, RowGuard
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from .queries.history import SqlHistory
     from .queries.job_details import JobReader
     from .queries.job_queries import Queries
+    from .transfer import Transfer
     from .workers import Workers
 
 LostLeases = list[int]
@@ -319,6 +322,23 @@ class Store(ABC):
 
     @abstractmethod
     def _make_maintenance(self) -> StoreMaintenance: ...
+
+    @cached_property
+    def transfer(self) -> Transfer:
+        """Copies all rows to another database."""
+        return self._make_transfer()
+
+    @abstractmethod
+    def _make_transfer(self) -> Transfer: ...
+
+    def refuse_if_moved(self, where: str) -> None:
+        """Refuse a database whose queue was moved to another one, or that is a copy which is not complete.
+
+        Raises:
+            StoreRefused: it is one of these.
+        """
+        if (problem := moved_problem(self._backend)) is not None:
+            raise StoreRefused(where, problem)
 
     @cached_property
     def jobs(self) -> Operations:

@@ -25,15 +25,37 @@ def open_store(
     adopt: bool,
     create: bool,
     readonly: bool = False,
+    moved: bool = False,
 ) -> Store:
-    """Open the store at the address.
+    """Open the store at the address; with `moved` also one whose queue was moved, or is a copy which is not complete.
 
     Raises:
         StoreRefused: it cannot be used; nothing in it was changed.
     """
-    file = address.file
-    if file is None:
-        return _open_server(address, settings, clock, random, create=create, readonly=readonly)
+    if address.file is None:
+        store = _open_server(address, settings, clock, random, create=create, readonly=readonly)
+    else:
+        store = _open_file(address, address.file, settings, clock, random, adopt=adopt, create=create, readonly=readonly)
+    if not moved:
+        try:
+            store.refuse_if_moved(address.shown)
+        except BaseException:
+            store.close()
+            raise
+    return store
+
+
+def _open_file(
+    address: DatabaseAddress,
+    file: Path,
+    settings: Settings,
+    clock: Clock,
+    random: Random,
+    *,
+    adopt: bool,
+    create: bool,
+    readonly: bool,
+) -> Store:
     if not _is_there(file) and (readonly or not create):
         raise StoreRefused(str(file), "is not there")
     from .sqlite import SqliteStore
@@ -108,3 +130,44 @@ def check_store(address: DatabaseAddress, settings: Settings, clock: Clock, *, f
     from .sqlite.doctor import run_checks
 
     return run_checks(address.file, settings, clock, full=full)
+
+
+def read_schema(address: DatabaseAddress) -> tuple[int, int]:
+    """Return the schema version of a database (0 if it holds no queue), and the newest that this jobdeck knows.
+
+    Raises:
+        StoreRefused: the database cannot be read.
+    """
+    if address.file is None:
+        with _driver(address):
+            from .postgres import schema as server
+            from .postgres.dsn import Address
+        return server.read_schema(Address.read(address.text)), server.newest_schema()
+    from .sqlite import schema as file
+    from .sqlite.errors import ErrorTranslator
+    from .sqlite.file_identity import resolve
+
+    if not _is_there(address.file):
+        return 0, file.newest_schema()
+    with ErrorTranslator(str(address.file)):
+        return file.read_schema(resolve(address.file), str(address.file)), file.newest_schema()
+
+
+def schema_script(address: DatabaseAddress, since: int) -> str:
+    """Return the SQL that brings a database from a schema version (0: no queue) to the newest.
+
+    Raises:
+        ValueError: there is no such version.
+        StoreRefused: the driver of the database is not installed.
+    """
+    if address.file is None:
+        with _driver(address):
+            from .postgres import schema as server
+        newest, script = server.newest_schema(), server.schema_script
+    else:
+        from .sqlite import schema as file
+
+        newest, script = file.newest_schema(), file.schema_script
+    if not 0 <= since <= newest:
+        raise ValueError(f"must be from 0 to {newest}")
+    return script(since)

@@ -14,6 +14,9 @@ from ..model.states import State
 from .backend import SqlConnection, rows_of
 from .counters import CounterDeltas
 
+HAS_DEPENDENTS = "SELECT EXISTS (SELECT 1 FROM jobdeck_waits)"
+"""Whether any job waits for another: in most queues none does, and there is nothing to resolve."""
+
 
 class FindDependents(Protocol):
     """Finds the dependents of parents: parent, child, queue and kind and policy of the child, ordered by child."""
@@ -84,5 +87,5 @@ class DependencyResolver:
 
 
 def has_dependents(connection: SqlConnection) -> bool:
-    """Return whether any job waits for another: in most queues none does, and there is nothing to resolve."""
-    return bool(connection.execute("SELECT EXISTS (SELECT 1 FROM jobdeck_waits)").get)
+    """Return whether any job waits for another."""
+    return bool(connection.execute(HAS_DEPENDENTS).get)

@@ -15,6 +15,7 @@ from tests.core.postgres import database_at, server
 from jobdeck import Finding, Settings, Severity, State, WorkerInfo, doctor
 from jobdeck.store.postgres.doctor import server_checks as checks
 from jobdeck.store.postgres.doctor.context import CheckContext
+from jobdeck.store.postgres.schema import newest_schema
 
 pytestmark = pytest.mark.postgres
 
@@ -108,11 +109,11 @@ def test_a_newer_schema_is_a_problem_and_stays_unchanged(bench: Bench) -> None:
 
 
 def test_an_older_schema_is_reported_and_not_upgraded(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jobdeck.store.postgres.doctor.newest_schema", lambda: 3)
+    monkeypatch.setattr("jobdeck.store.postgres.doctor.newest_schema", lambda: newest_schema() + 1)
     found = look(bench)
     assert found["schema"].severity is WARNING
     assert "counters" not in found
-    assert bench.rows("SELECT value FROM jobdeck_meta WHERE key = 'schema'") == [("2",)]
+    assert bench.rows("SELECT value FROM jobdeck_meta WHERE key = 'schema'") == [(str(newest_schema()),)]
 
 
 def test_wrong_counters_are_found(bench: Bench) -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .logs import Logs
     from .maintenance import PostgresMaintenance
     from .queries import PostgresQueries
+    from .transfer import PostgresTransfer
     from .transitions import Transitions
 
 
@@ -90,3 +91,8 @@ class PostgresStore(Store):
         from .maintenance import PostgresMaintenance
 
         return PostgresMaintenance(self._server, self._backend)
+
+    def _make_transfer(self) -> PostgresTransfer:
+        from .transfer import PostgresTransfer
+
+        return PostgresTransfer(self._backend)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, cast
 
 import psycopg
@@ -35,6 +35,10 @@ class _CallerConnection:
         """Run a statement."""
         return self.cursor().execute(statement, bound, prepare=prepare)
 
+    def pipeline(self) -> AbstractContextManager[object]:
+        """Send what is executed inside the block together."""
+        return self._connection.pipeline()
+
 
 @contextmanager
 def caller_connection(connection: object, home: Connections) -> Iterator[Session]:
@@ -65,3 +69,4 @@ def caller_connection(connection: object, home: Connections) -> Iterator[Session
         (session.now,) = visited.execute(NOW).fetchone()
         session.shard = shard_for_transaction(session)
         yield session
+        session.flush()

@@ -213,7 +213,7 @@ def _read_heads(
 
 
 def _read_capacity(session: Session, request: ClaimRequest, now: float) -> ClaimCapacity:
-    lanes, queues = rows_of(session, _LANES), rows_of(session, _QUEUES)
+    lanes, queues = (found.fetchall() for found in session.together((_LANES, None), (_QUEUES, None)))
     return ClaimCapacity(request, _lane_tuples(lanes), _queue_tuples(queues), partial(_started_within, session, now))
 
 
@@ -239,9 +239,9 @@ def _record_starts(session: Session, capacity: ClaimCapacity, now: float) -> Non
     """Record the starts of queues that have a rate."""
     for queue, n in capacity.started.items():
         if n:
-            session.execute(
+            session.defer(
                 "INSERT INTO jobdeck_starts (queue, at, n) VALUES (?, ?, ?)"
                 " ON CONFLICT (queue, at) DO UPDATE SET n = jobdeck_starts.n + excluded.n",
                 (queue, now, n),
             )
-            session.execute("DELETE FROM jobdeck_starts WHERE queue = ? AND at <= ?", (queue, now - capacity.periods[queue]))
+            session.defer("DELETE FROM jobdeck_starts WHERE queue = ? AND at <= ?", (queue, now - capacity.periods[queue]))

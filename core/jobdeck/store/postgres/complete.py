@@ -15,6 +15,7 @@ from ...model.jobs import Outcome, Reason
 from ...model.retention import GIVEN_BACK_KEPT
 from ...model.states import State
 from ..base import LostLeases
+from ..dependencies import HAS_DEPENDENTS
 from ..records import one_line, replace_surrogates
 from .connection import Connections, retried
 from .counters import PostgresCounterDeltas
@@ -41,8 +42,7 @@ scheduled_at = CASE WHEN cancelling OR attempt >= max_attempts + ?7 THEN schedul
 reason = CASE WHEN NOT cancelling AND (?3 IS NULL OR attempt >= max_attempts + ?7) THEN ?5 END,
 error = ?4, crashes = crashes + ?6, max_attempts = max_attempts + ?7, {end_lease}
 WHERE id = ?8 AND state = 'running' AND lease = ?9"""
-_BULK_FROM = 4
-"""The minimum number of completions to write them in one statement."""
+# None is completed if one of the leases is lost.
 _COMPLETE_BULK = f"""
 WITH held AS MATERIALIZED (
     SELECT job.id, done.started_at, done.finished_at, done.result
@@ -53,7 +53,7 @@ WITH held AS MATERIALIZED (
 UPDATE jobdeck_jobs AS job
    SET state = 'completed', started_at = held.started_at, finished_at = held.finished_at, result = held.result, error = NULL,
        {END_LEASE}
-  FROM held WHERE job.id = held.id
+  FROM held WHERE job.id = held.id AND (SELECT count(*) FROM held) = cardinality(?1)
 """
 _ATTEMPTS_BULK = """
 INSERT INTO jobdeck_attempts (job_id, lease, number, worker, started_at, finished_at, outcome)
@@ -88,7 +88,7 @@ class Completer:
     @retried
     def complete(self, results: Sequence[Completed]) -> LostLeases:
         """See `base.Completer.complete`."""
-        if len(results) >= _BULK_FROM:
+        if results:
             try:
                 self._complete_bulk(results)
             except _LeaseLost:
@@ -104,7 +104,7 @@ class Completer:
         )
 
     def _complete_bulk(self, results: Sequence[Completed]) -> None:
-        """Complete many jobs in two statements.
+        """Complete jobs in one statement, and record their attempts in another one.
 
         Raises:
             _LeaseLost: one of the leases is lost, and nothing is changed.
@@ -114,16 +114,21 @@ class Completer:
             ids, leases = [each.job.id for each in results], [each.job.lease for each in results]
             started, finished = [float(each.started_at) for each in results], [float(each.finished_at) for each in results]
             values = [replace_surrogates(each.result_json) for each in results]
-            session.execute(_COMPLETE_BULK, (ids, leases, started, finished, values))
-            if session.changes() != len(results):
+            completed, waits = session.together(
+                (_COMPLETE_BULK, (ids, leases, started, finished, values)),
+                (HAS_DEPENDENTS, None),  # read once the rows are locked: see `dependencies`
+            )
+            if completed.changed != len(results):
                 raise _LeaseLost
             numbers = [each.job.attempt for each in results]
-            session.execute(_ATTEMPTS_BULK, (results[0].job.worker, ids, leases, numbers, started, finished))
+            session.defer(_ATTEMPTS_BULK, (results[0].job.worker, ids, leases, numbers, started, finished))
             counters = PostgresCounterDeltas()
             for (queue, kind), n in Counter((each.job.queue, each.job.kind) for each in results).items():
                 counters.count_transition(queue, kind, State.RUNNING, State.COMPLETED, n)
             counters.record_results(results, "completed")
-            self._resolve(session, counters, dict.fromkeys(ids, State.COMPLETED))
+            if waits.get:
+                DEPENDENCIES.resolve(session, counters, dict.fromkeys(ids, State.COMPLETED), self._connections.now(session))
+                self._notify()  # this process may not serve the jobs that are ready now
             counters.write(session)
 
     @retried
@@ -222,10 +227,10 @@ class Completer:
                 attempts.append((*started, *attempt(result)))
                 if state.is_final:
                     final[job.id] = state
-            session.executemany(_LATE, late)
+            session.defer_many(_LATE, late)
             record_attempts(session, attempts)
             if measure in ("snoozed", "released"):
-                session.executemany(_TRIM, [(job_id,) for job_id, *_ in attempts])
+                session.defer_many(_TRIM, [(job_id,) for job_id, *_ in attempts])
             self._resolve(session, counters, final)
             counters.write(session)
         return lost
@@ -252,7 +257,7 @@ class Completer:
 
 def record_attempts(session: Session, attempts: Sequence[tuple[Any, ...]]) -> None:
     """Record attempts that have ended."""
-    session.executemany(_ATTEMPT, attempts)
+    session.defer_many(_ATTEMPT, attempts)
 
 
 def attempt_values(

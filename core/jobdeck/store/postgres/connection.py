@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial, wraps
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, cast
 from weakref import WeakSet
 
 import psycopg
+from psycopg import errors
 from psycopg.rows import TupleRow
 
 from ... import fork
@@ -106,6 +107,10 @@ class Connections:
         """Seconds by which the server's clock is ahead of this machine's, which a worker measures times by."""
         return self._skew if abs(self._skew) > _SAME_CLOCK else 0.0
 
+    def given_now(self) -> float | None:
+        """Return the time by the clock that was passed to the store; `None` if the server reads its own."""
+        return None if self._clock is None else self._clock.now()
+
     def given_times(self, session: Session) -> tuple[float | None, float | None]:
         """Return `now` and `lease_now` if a clock was passed to the store; `None` if the server reads its own."""
         return (None, None) if self._clock is None else (self._clock.now(), self._clock.monotonic())
@@ -135,24 +140,32 @@ class Connections:
         with self._translate_errors:
             inner = self._inside()
             connection = inner or self._begin(_BEGIN)
+            session = connection.session
             part = f"part{connection.parts}"
-            if inner:
-                connection.execute_raw(f"SAVEPOINT {part}")
-                connection.parts += 1
+            savepoint = session.set_savepoint(part) if inner else None
+            connection.parts += bool(inner)
         forks = self._forks
         try:
-            yield connection.session
+            yield session
             if forks != self._forks:
                 raise StoreFailed(self.where, _FORKED)  # noqa: TRY301
             with self._translate_errors:
-                connection.execute_raw(f"RELEASE {part}" if inner else "COMMIT")
+                if inner:
+                    session.release_savepoint(part)
+                elif not session.commit():
+                    raise StoreFailed(self.where, "a statement of the transaction had failed")  # noqa: TRY301
         except BaseException:
             if forks != self._forks:
                 raise
             with self._translate_errors, suppress(psycopg.OperationalError):
                 # The server rolls back a transaction whose connection breaks, or is thrown away.
-                if connection.accepts_statements:
-                    connection.execute_raw(f"ROLLBACK TO {part}; RELEASE {part}" if inner else "ROLLBACK")
+                if not connection.accepts_statements:
+                    session.reset()
+                elif inner:
+                    session.roll_back_to(part, savepoint)
+                else:
+                    session.reset()
+                    connection.execute_raw("ROLLBACK")
             if not inner:
                 connection.after_commit.clear()
             raise
@@ -165,6 +178,34 @@ class Connections:
             waiting, connection.after_commit = connection.after_commit, {}
             for action in waiting:
                 action()
+
+    def run_alone(self, statement: str, bound: Mapping[str, Any]) -> Any:
+        """Run a statement as a transaction of its own, in one round trip, and return its only row.
+
+        Besides `bound` it gets `table`, the number that it must find for `TABLE`, and `shard`, the connection's. The result is
+        `None`, and nothing was changed, if it found another table, or if this thread has no connection that was used moments
+        ago and works: a transaction that is opened as usual finds out what is the matter.
+        """
+        connection = self._local.connection
+        if connection is None or connection.in_transaction or self._readonly or self._translate_errors.closed:
+            return None
+        session = connection.session
+        connection.settle()
+        if session.shard is None or self._local.generation != connection.generation:
+            return None
+        if not connection.is_idle or not connection.is_fresh:
+            return None
+        connection.in_transaction = True
+        with self._translate_errors:
+            try:
+                return session.execute(statement, {**bound, "table": connection.table, "shard": session.shard}).get
+            except (errors.UndefinedTable, errors.UndefinedFunction):
+                return None
+            except BaseException:
+                connection.cancel()  # an exception raised from outside: the statement would be committed later
+                raise
+            finally:
+                self._end(connection)
 
     @contextmanager
     def write_transaction(self) -> Iterator[Session]:
@@ -238,10 +279,10 @@ class Connections:
         except _RollBack:
             pass
 
-    def execute_raw(self, statement: str, bound: tuple[Any, ...] = ()) -> None:
-        """Run a statement that needs no transaction on this thread's connection."""
+    def send(self, statement: bytes) -> None:
+        """Run a statement whose result nobody reads on this thread's connection, without waiting for the server."""
         with self._translate_errors:
-            self._connection().raw.execute(cast("Any", statement), bound or None)
+            self._connection().send(statement)
 
     @contextmanager
     def idle_connection(self) -> Iterator[psycopg.Connection[TupleRow]]:
@@ -318,6 +359,7 @@ class Connections:
         left a statement half sent, or a result half read: every further statement would fail, on a connection that looks open.
         """
         connection.in_transaction = False
+        connection.last_used = time.monotonic()
         if not connection.is_idle:
             self._discard(connection)
 
@@ -347,6 +389,7 @@ class Connections:
         """
         connection = self._local.connection
         if connection is not None:
+            connection.settle()
             if connection.in_transaction or connection.is_idle:
                 return connection
             self._discard(connection)

@@ -22,8 +22,8 @@ class PostgresCounterDeltas(CounterDeltas):
     """The changes of one transaction. Call `write` once, inside the transaction."""
 
     def write(self, connection: Session) -> None:
-        """Write all changes to the tables: one statement each, regardless of the number of rows."""
+        """Write all changes to the tables, with the next statement: one statement each, regardless of the number of rows."""
         if counts := self.count_rows():
-            connection.execute(_COUNT, (shard_of(connection), *map(list, zip(*counts, strict=True))))
+            connection.defer(_COUNT, (shard_of(connection), *map(list, zip(*counts, strict=True))))
         if metrics := self.metric_rows():
-            connection.execute(_ADD_METRICS, (shard_of(connection), *map(list, zip(*metrics, strict=True))))
+            connection.defer(_ADD_METRICS, (shard_of(connection), *map(list, zip(*metrics, strict=True))))

@@ -23,9 +23,11 @@ from .connection import Connections, retried
 from .counters import PostgresCounterDeltas
 from .dependencies import DEPENDENCIES, stage_ready
 from .errors import Conflict
+from .identity import TABLE
 from .notifier import PostgresNotifier
 from .rows import lock_states, read_jobs
 from .session import Session
+from .sharded_counters import shard_of
 
 _ENQUEUE = """
 INSERT INTO jobdeck_jobs (id, kind, args, queue, priority, state, max_attempts, timeout, created_at, scheduled_at, tags,
@@ -34,17 +36,34 @@ VALUES (jobdeck_take_ids(1), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (unique_taken) WHERE unique_taken IS NOT NULL DO NOTHING
 RETURNING id
 """
-_ENQUEUE_TOGETHER = """
-WITH first AS MATERIALIZED (SELECT jobdeck_take_ids(?1) AS id)
-INSERT INTO jobdeck_jobs (id, kind, args, queue, priority, state, max_attempts, timeout, created_at, scheduled_at, tags,
-                          backoff, expires_at, batch)
-SELECT first.id + new.place - 1, new.kind, new.args, new.queue, new.priority, new.state, new.max_attempts, new.timeout,
-       ?2::double precision, new.due, new.tags, new.backoff, new.expires_at, ?3::bigint
-  FROM first, unnest(?4::text[], ?5::text[], ?6::text[], ?7::integer[], ?8::text[], ?9::integer[], ?10::double precision[],
-                     ?11::double precision[], ?12::text[], ?13::text[], ?14::double precision[]) WITH ORDINALITY
-       AS new (kind, args, queue, priority, state, max_attempts, timeout, due, tags, backoff, expires_at, place)
-RETURNING (SELECT id FROM first)
+# Jobs that depend on no others, with their counters. The time is the server's own if none is given. Nothing is inserted if the
+# queue is not the one that the caller takes it for.
+_ENQUEUE_TOGETHER = f"""
+WITH given AS MATERIALIZED (
+    SELECT coalesce(:now::double precision, extract(epoch FROM clock_timestamp())::double precision) AS now
+     WHERE :table::bigint IS NULL OR {TABLE} = :table),
+first AS MATERIALIZED (SELECT now, jobdeck_take_ids(:n) AS id FROM given),
+new AS (
+    SELECT first.id + place - 1 AS id, first.now, coalesce(due, first.now) AS due, kind, args, queue, priority, max_attempts,
+           timeout, tags, backoff, expires_at
+      FROM first, unnest(:kinds::text[], :args::text[], :queues::text[], :priorities::integer[], :max_attempts::integer[],
+                         :timeouts::double precision[], :dues::double precision[], :tags::text[], :backoffs::text[],
+                         :expiries::double precision[]) WITH ORDINALITY
+           AS each (kind, args, queue, priority, max_attempts, timeout, due, tags, backoff, expires_at, place)),
+stored AS (
+    INSERT INTO jobdeck_jobs (id, kind, args, queue, priority, state, max_attempts, timeout, created_at, scheduled_at, tags,
+                              backoff, expires_at, batch)
+    SELECT id, kind, args, queue, priority, CASE WHEN due <= now THEN 'pending' ELSE 'scheduled' END, max_attempts, timeout,
+           now, due, tags, backoff, expires_at, :batch::bigint
+      FROM new ORDER BY id
+ RETURNING queue, kind, state),
+counted AS (
+    INSERT INTO jobdeck_stripes (stripe, queue, kind, state, n)
+    SELECT :shard::integer, queue, kind, state, count(*) FROM stored GROUP BY queue, kind, state
+        ON CONFLICT (stripe, queue, kind, state) DO UPDATE SET n = jobdeck_stripes.n + excluded.n)
+SELECT id, now FROM first
 """
+_COLUMNS = ("kinds", "args", "queues", "priorities", "max_attempts", "timeouts", "dues", "tags", "backoffs", "expiries")
 _ENQUEUE_BULK = """
 WITH first AS MATERIALIZED (SELECT jobdeck_take_ids(?1) AS id)
 INSERT INTO jobdeck_jobs (id, args, kind, queue, priority, state, max_attempts, timeout, created_at, scheduled_at, tags,
@@ -68,6 +87,11 @@ class Enqueuer:
     @retried
     def enqueue(self, jobs: Sequence[NewJob]) -> list[Job]:
         """See `base.Enqueuer.enqueue`."""
+        if _are_independent(jobs):
+            row = self._connections.run_alone(*self._together(jobs))
+            if row is not None:
+                self._notify()
+                return _records(jobs, *row)
         with self._connections.write_transaction() as session:
             stored = self._insert_all(session, jobs)
         if stored:
@@ -85,10 +109,10 @@ class Enqueuer:
             return []
         now = self._connections.now(session)
         counters = PostgresCounterDeltas()
-        if not any(new.unique_key is not None or new.after for new in jobs):
-            together = _enqueue_together(session, jobs, counters, now, batch)
-            counters.write(session)
-            return together
+        if _are_independent(jobs):
+            statement, bound = self._together(jobs, batch, now)
+            first, now = session.execute(statement, {**bound, "table": None, "shard": shard_of(session)}).get
+            return _records(jobs, first, now, batch)
         stored: list[Job] = []
         changed: list[int] = []
         for new in jobs:
@@ -115,6 +139,27 @@ class Enqueuer:
             if job is not None:
                 return job, not new.after
         raise Conflict(self._connections.where)
+
+    def _together(
+        self, jobs: Sequence[NewJob], batch: int | None = None, now: float | None = None
+    ) -> tuple[str, dict[str, Any]]:
+        """Return the statement that inserts jobs that depend on no others, and its values but for `table` and `shard`.
+
+        Args:
+            jobs: the jobs.
+            batch: the batch that they belong to.
+            now: the time; the store's own clock's if `None`.
+        """
+        rows = [
+            (
+                *(new.kind, new.args_json, new.queue, new.priority, new.max_attempts, _real(new.timeout)),
+                *(_real(new.scheduled_at), encode_tags(new), new.backoff_json, _real(new.expires_at)),
+            )
+            for new in jobs
+        ]
+        bound: dict[str, Any] = dict(zip(_COLUMNS, map(list, zip(*rows, strict=True)), strict=True))
+        bound |= {"now": self._connections.given_now() if now is None else now, "n": len(jobs), "batch": batch}
+        return _ENQUEUE_TOGETHER, bound
 
     @retried
     def enqueue_bulk(self, pattern: NewJob, args: Sequence[str]) -> range:
@@ -153,17 +198,13 @@ class Enqueuer:
         return found
 
 
-def _enqueue_together(
-    session: Session, jobs: Sequence[NewJob], counters: CounterDeltas, now: float, batch: int | None
-) -> list[Job]:
-    """Insert jobs that depend on no others, in one statement."""
-    rows: list[tuple[Any, ...]] = []
-    for new in jobs:
-        due, state = initial_state(new, now)
-        counters.count_transition(new.queue, new.kind, None, state)
-        values = (new.kind, new.args_json, new.queue, new.priority, state.value, new.max_attempts, _real(new.timeout))
-        rows.append((*values, _real(due), encode_tags(new), new.backoff_json, _real(new.expires_at)))
-    first = int(session.execute(_ENQUEUE_TOGETHER, (len(rows), now, batch, *map(list, zip(*rows, strict=True)))).get)
+def _are_independent(jobs: Sequence[NewJob]) -> bool:
+    """Return whether the jobs depend on no others, by a unique key or as dependents."""
+    return bool(jobs) and not any(new.unique_key is not None or new.after for new in jobs)
+
+
+def _records(jobs: Sequence[NewJob], first: int, now: float, batch: int | None = None) -> list[Job]:
+    """Return the records of jobs that were just stored, with ids from `first` on."""
     return [new_job_record(new, first + place, *initial_state(new, now), now, batch) for place, new in enumerate(jobs)]
 
 

@@ -9,6 +9,7 @@ import psycopg
 from psycopg import errors
 
 from ...model.errors import RowRefused, StoreBusy, StoreError, StoreFailed, StoreMissing, StoreRefused
+from ..moved import REFUSED
 from .pooler import POOLED
 
 LOCK_TIMEOUT = 10.0
@@ -60,6 +61,8 @@ def to_store_error(error: Exception, where: str) -> StoreError:
             return StoreMissing(where, f"no longer holds a queue ({error_text(error)})")
         case errors.InvalidSqlStatementName() | errors.DuplicatePreparedStatement():
             return StoreRefused(where, POOLED)  # the server was exchanged for a pooler, or this is the caller's connection
+        case psycopg.Error() if error_text(error).startswith(REFUSED):  # by the trigger of a moved queue
+            return StoreRefused(where, error_text(error).removeprefix(REFUSED))
         case errors.DiskFull():
             return StoreFailed(where, "the disk is full")
         case errors.AdminShutdown() | errors.CrashShutdown() | errors.IdleInTransactionSessionTimeout():

@@ -2,8 +2,8 @@
 
 A NOTIFY inside a transaction would be delivered with the commit, but all transactions that notify commit one after the other
 (PostgreSQL keeps their order by a lock on the whole cluster, held while the commit is written to the disk). So the
-notification is sent after the commit, in a transaction that writes nothing. A notification that is lost with its process
-loses no job: workers also poll now and then.
+notification is sent after the commit, in a transaction that writes nothing, and nothing waits for its answer. A notification
+that is lost with its process loses no job: workers also poll now and then.
 
 A request is a notification on the same channel that names a channel for the reply, which the requester listens on. So it
 reaches every worker of the queue, on any machine. A reply is cut into as many notifications as it needs: the server takes
@@ -38,7 +38,7 @@ from .raw_connection import connect, drop_connection
 logger = get_logger("jobdeck.store")
 
 _LISTEN = "DO $$ BEGIN EXECUTE format('LISTEN %I', 'jobdeck_' || 'jobdeck_meta'::regclass::oid); END $$"
-_NOTIFY = "SELECT pg_notify('jobdeck_' || 'jobdeck_meta'::regclass::oid, '')"
+_NOTIFY = b"SELECT pg_notify('jobdeck_' || 'jobdeck_meta'::regclass::oid, '')"
 _SEND = "SELECT pg_notify('jobdeck_' || 'jobdeck_meta'::regclass::oid, $1)"
 _REPLY = "SELECT pg_notify($1, part) FROM unnest($2::text[]) AS part"
 _REQUEST = re.compile(r"[?](?P<reply_to>jobdeck_reply_[0-9a-f]{24}) (?P<question>.*)", re.DOTALL)
@@ -66,7 +66,7 @@ class PostgresNotifier(RequestHandlers):
 
     def _notify(self) -> None:
         with contextlib.suppress(Exception):
-            self._connections.execute_raw(_NOTIFY)
+            self._connections.send(_NOTIFY)
 
     def request(self, question: str, timeout: float) -> str | None:
         """Send a request to every listener of the queue, and return the first reply; `None` without one in time.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import socket
 import threading
 from collections.abc import Callable, Iterable
@@ -26,6 +27,10 @@ from .session import Session
 _CLOSE_WAIT = 2.0
 """Seconds that a close takes at most to interrupt the statements of other threads."""
 
+_FRESH = 5.0
+"""Seconds for which a connection that nobody uses is trusted to work; after that a firewall may have dropped it, say."""
+_SETTLE = 0.1
+"""Seconds between two tries to send the rest of a statement to a server that reads nothing."""
 _BETWEEN_STATEMENTS = (TransactionStatus.IDLE, TransactionStatus.INTRANS, TransactionStatus.INERROR)
 
 
@@ -80,8 +85,34 @@ class RawConnection:
         self.session = Session(raw)
         self.after_commit: dict[Callable[[], None], None] = {}
         self.parts = 0
+        self.unanswered = False
+        """Whether the result of a statement has not been read yet; see `send`."""
+        self.last_used = 0.0
+        """When it last ended a transaction, on the monotonic clock."""
         self.in_transaction = False
         """`True` while the thread has a transaction open, whatever its state on the server."""
+
+    def send(self, statement: bytes) -> None:
+        """Run a statement whose result nobody reads, in a transaction of its own, without waiting for the server."""
+        with self.raw.lock:
+            self.unanswered = True
+            self.raw.pgconn.send_query(statement)
+            self.raw.pgconn.flush()
+
+    def settle(self) -> None:
+        """Read the result of the statement that was sent last. It has nearly always arrived."""
+        if not self.unanswered:
+            return
+        self.unanswered = False
+        server = self.raw.pgconn
+        with suppress(psycopg.Error), self.raw.lock:  # who uses a connection that broke finds out
+            while True:
+                server.consume_input()
+                while server.flush() or server.is_busy():
+                    _is_readable(server.socket, _SETTLE)
+                    server.consume_input()
+                if server.get_result() is None:
+                    return
 
     @property
     def is_idle(self) -> bool:
@@ -105,6 +136,17 @@ class RawConnection:
             with suppress(Exception):
                 self.raw.close()
 
+    @property
+    def is_fresh(self) -> bool:
+        """Return whether it was used moments ago, and the server has not spoken since, as it does when it ends the session."""
+        return time.monotonic() < self.last_used + _FRESH and not _is_readable(self.raw.pgconn.socket, 0)
+
+    def cancel(self) -> None:
+        """Let the server cancel the statement that this thread no longer waits for, if there is one."""
+        if self.raw.pgconn.transaction_status == TransactionStatus.ACTIVE:
+            with suppress(psycopg.Error):
+                self.raw.cancel_safe(timeout=_CLOSE_WAIT)
+
     def abort(self) -> None:
         """Break the connection, by another thread: a call that waits for the server fails."""
         with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(self.raw.fileno())) as line:
@@ -113,6 +155,13 @@ class RawConnection:
     def execute_raw(self, statement: str) -> psycopg.Cursor[TupleRow]:
         """Run statements without values in one round trip."""
         return self.raw.execute(cast("Any", statement), prepare=False)
+
+
+def _is_readable(descriptor: int, timeout: float) -> bool:
+    """Wait up to `timeout` seconds until the server has spoken or closed the connection; return whether it has."""
+    listening = select.poll()
+    listening.register(descriptor, select.POLLIN)
+    return bool(listening.poll(timeout * 1000))
 
 
 def drop_connection(raw: psycopg.Connection[TupleRow]) -> None:

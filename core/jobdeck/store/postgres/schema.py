@@ -71,16 +71,28 @@ def check_server(raw: psycopg.Connection[TupleRow], where: str, *, readonly: boo
         raise StoreRefused(where, f"has no schema of the search path {path}; make one with CREATE SCHEMA, or name another")
 
 
+def read_schema(address: Address) -> int:
+    """Return the schema version of the database, even a newer jobdeck's; 0 if it has none. Changes nothing.
+
+    Raises:
+        StoreRefused: it is unreachable, or cannot be read.
+    """
+    where = address.shown
+    try:
+        raw = connect(address)
+    except psycopg.OperationalError as error:
+        raise StoreRefused(where, f"cannot be reached: {error_text(error)}") from error
+    try:
+        with ErrorTranslator(where):
+            check_server(raw, where, readonly=True)
+            return _stored_version(raw, where)
+    finally:
+        raw.close()
+
+
 def schema_of(raw: psycopg.Connection[TupleRow], where: str) -> int:
     """Return the schema version of the database; 0 if it has none. Refuse a newer jobdeck's."""
-    there = raw.execute("SELECT to_regclass('jobdeck_meta') IS NOT NULL").fetchone()
-    if there is None or not there[0]:
-        return 0
-    row = raw.execute("SELECT value FROM jobdeck_meta WHERE key = 'schema'").fetchone()
-    said = "0" if row is None else str(row[0])
-    if not said.isdecimal():
-        raise StoreRefused(where, f"says that its schema is {said!r}, which is no number")
-    version = int(said)
+    version = _stored_version(raw, where)
     if version > newest_schema():
         raise StoreRefused(
             where, f"was written by a newer jobdeck (schema {version}; this one knows {newest_schema()}); upgrade jobdeck"
@@ -88,19 +100,57 @@ def schema_of(raw: psycopg.Connection[TupleRow], where: str) -> int:
     return version
 
 
+def _stored_version(raw: psycopg.Connection[TupleRow], where: str) -> int:
+    there = raw.execute("SELECT to_regclass('jobdeck_meta') IS NOT NULL").fetchone()
+    if there is None or not there[0]:
+        return 0
+    row = raw.execute("SELECT value FROM jobdeck_meta WHERE key = 'schema'").fetchone()
+    said = "0" if row is None else str(row[0])
+    if not said.isdecimal():
+        raise StoreRefused(where, f"says that its schema is {said!r}, which is no number")
+    return int(said)
+
+
 def _migrate(raw: psycopg.Connection[TupleRow], where: str) -> None:
-    if schema_of(raw, where) == newest_schema():
+    version = schema_of(raw, where)
+    if version == newest_schema():
         return
+    try:
+        _run_steps(raw, where)
+    except psycopg.errors.InsufficientPrivilege as error:
+        needs = "has no tables of jobdeck" if version == 0 else f"has schema {version}, and jobdeck needs {newest_schema()}"
+        raise StoreRefused(
+            where,
+            f"{needs}, which this user may not {'create' if version == 0 else 'change'} ({error_text(error)}); as one who may,"
+            f" run `jobdeck schema migrate`, or what `jobdeck schema sql --from {version}` prints",
+        ) from error
+
+
+def _run_steps(raw: psycopg.Connection[TupleRow], where: str) -> None:
     # Another process may be migrating it. The lock is the session's, which ends soon: a transaction that started before the
     # other one's commit would see the old tables.
     raw.execute("SELECT pg_advisory_lock(hashtext('jobdeck'), hashtext(current_schema()))")
     with raw.transaction():
         for number in range(schema_of(raw, where), newest_schema()):
             raw.execute(cast("Any", _steps()[number].read_text("utf-8")), prepare=False)
-            raw.execute(
-                "INSERT INTO jobdeck_meta VALUES ('schema', $1) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-                (str(number + 1),),
-            )
+            raw.execute(cast("Any", _RECORD.format(number + 1)), prepare=False)
+
+
+_RECORD = "INSERT INTO jobdeck_meta VALUES ('schema', '{}') ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+_CHECK = """
+DO $$ BEGIN
+    IF (SELECT value FROM jobdeck_meta WHERE key = 'schema') IS DISTINCT FROM '{0}' THEN
+        RAISE EXCEPTION 'the schema of this queue is %, not {0}', (SELECT value FROM jobdeck_meta WHERE key = 'schema');
+    END IF;
+END $$;
+"""
+
+
+def schema_script(since: int) -> str:
+    """Return the SQL that brings a queue of the schema version `since` (0: no queue) to the newest, in one transaction."""
+    steps = [f"{step.read_text('utf-8')}\n{_RECORD.format(n)};\n" for n, step in enumerate(_steps(), 1) if n > since]
+    check = _CHECK.format(since) if since else ""
+    return f"-- For PostgreSQL: schema {since} to {newest_schema()}.\nBEGIN;\n{check}\n{''.join(steps)}\nCOMMIT;\n"
 
 
 @cache

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .logs import Logs
     from .maintenance import SqliteMaintenance
     from .queries import SqliteQueries
+    from .transfer import SqliteTransfer
     from .transitions import Transitions
 
 
@@ -93,6 +94,11 @@ class SqliteStore(Store):
         from .maintenance import SqliteMaintenance
 
         return SqliteMaintenance(self._file, self._backend, self._clock)
+
+    def _make_transfer(self) -> SqliteTransfer:
+        from .transfer import SqliteTransfer
+
+        return SqliteTransfer(self._backend)
 
 
 def _repair_file(path: Path) -> Sequence[DamagedRow]:

@@ -8,6 +8,7 @@ from types import TracebackType
 import apsw
 
 from ...model.errors import RowDamaged, RowRefused, StoreBusy, StoreError, StoreFailed, StoreRefused
+from ..moved import REFUSED
 
 BUSY_TIMEOUT = 10.0
 """Seconds that a write waits for another process's transaction."""
@@ -52,6 +53,8 @@ def to_store_error(error: Exception, where: str) -> StoreError:
             return StoreFailed(where, "it was closed")
         case apsw.MismatchError():  # of an id with its type: the highest one that was ever used is damaged
             return RowDamaged("the highest id")
+        case apsw.ConstraintError() if str(error).startswith(REFUSED):
+            return StoreRefused(where, str(error).removeprefix(REFUSED))
         case apsw.ConstraintError() if "jobdeck_jobs.id" in str(error):
             return RowDamaged("the highest id")
         case apsw.ConstraintError() | apsw.TooBigError() | UnicodeEncodeError() | OverflowError():

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import random
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import apsw
 
 from ...clock import Clock, time
 from ...model.errors import StoreRefused
+from ..moved import MOVED
 from ..notifier import SocketNotifier
 from .errors import BUSY_TIMEOUT
 from .file_guard import guarded
@@ -19,6 +21,8 @@ from .raw_connection import connect, is_utf8_path
 from .wal import file_size, index_path, wal_path
 
 _MAGIC = b"SQLite format 3\0"
+_ANY = 1 << 62
+"""Newer than every schema."""
 _SILENT = 60.0
 """Seconds without a report after which a worker is not alive, so that the machine may have restarted."""
 
@@ -149,6 +153,39 @@ def _use_wal(connection: apsw.Connection, where: str) -> None:
         return
 
 
+def schema_script(since: int) -> str:
+    """Return the SQL that brings a queue of the schema version `since` (0: no queue) to the newest, in one transaction."""
+    record = "INSERT OR REPLACE INTO jobdeck_meta VALUES ('schema', '{}');\n"
+    steps = [f"{step.read_text('utf-8')}\n{record.format(n)}" for n, step in enumerate(_steps(), 1) if n > since]
+    mode = "" if since else "PRAGMA journal_mode = WAL;\n"
+    return f"-- For SQLite: schema {since} to {newest_schema()}.\n{mode}BEGIN IMMEDIATE;\n\n{''.join(steps)}\nCOMMIT;\n"
+
+
+def read_schema(path: Path, where: str) -> int:
+    """Return the schema version of a file, even a newer jobdeck's; 0 if it has none. Changes nothing.
+
+    Raises:
+        StoreRefused: it cannot hold a queue, or is another program's.
+    """
+    check_file(path, where)
+    with opened_unchanged(path) as connection:
+        return schema_of(connection, where, _ANY)
+
+
+@contextmanager
+def opened_unchanged(path: Path) -> Iterator[apsw.Connection]:
+    """Open a file to look into it: a log that a killed process left behind stays, which the last close would checkpoint."""
+    left_behind = file_size(wal_path(path)) > 0
+    connection = connect(path)
+    try:
+        connection.execute("PRAGMA query_only = ON")
+        if left_behind:
+            connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+        yield connection
+    finally:
+        connection.close()
+
+
 def newest_schema() -> int:
     """Return the schema version that this jobdeck writes."""
     return len(_steps())
@@ -178,7 +215,7 @@ def schema_of(connection: apsw.Connection, where: str, newest: int | None = None
 def _record_boot(connection: apsw.Connection, clock: Clock) -> None:
     """Record the boot whose clock is used now. Leases of other boots end by their own clock (see `foreign_clocks.py`)."""
     boot = clock.boot()
-    if read_meta(connection, "boot") == boot:
+    if read_meta(connection, "boot") == boot or read_meta(connection, MOVED) is not None:
         return
     connection.execute("BEGIN IMMEDIATE")
     # Another process may have done it, and may hold leases of this boot already.

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-
-import apsw
 
 from ....clock import Clock
 from ....model.errors import StoreError
@@ -16,9 +13,7 @@ from ...doctor import UNCHECKED, is_damaged
 from ...notifier import SocketNotifier
 from ..errors import ErrorTranslator
 from ..file_identity import resolve, wait_for_foreign_wal
-from ..raw_connection import connect
-from ..schema import check_file, newest_schema, schema_of
-from ..wal import file_size, wal_path
+from ..schema import check_file, newest_schema, opened_unchanged, schema_of
 from .context import RESTORE, Check, CheckContext
 from .data_checks import CONTENTS, ROWS
 from .environment_checks import SURROUNDINGS
@@ -46,7 +41,7 @@ def _inside(path: Path, context: CheckContext) -> Iterator[Finding]:
         text = "A program still has another database open that was at this path before, and its log is beside this one."
         yield Finding("database", Severity.PROBLEM, text, "End that program before anything is written here.")
         return
-    with ErrorTranslator(str(path)), _opened(context.path) as connection:
+    with ErrorTranslator(str(path)), opened_unchanged(context.path) as connection:
         context.connection = connection
         context.schema = schema_of(connection, str(path))
         sound = [*_each(SOUND, context)]
@@ -59,20 +54,6 @@ def _inside(path: Path, context: CheckContext) -> Iterator[Finding]:
             yield from rows
             if not is_damaged(rows):
                 yield from _each(CONTENTS, context)  # they compute with what the rows hold
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[apsw.Connection]:
-    # A log that a killed process left behind stays unchanged: the last connection to close would checkpoint it.
-    left_behind = file_size(wal_path(path)) > 0
-    connection = connect(path)
-    try:
-        connection.execute("PRAGMA query_only = ON")
-        if left_behind:
-            connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
-        yield connection
-    finally:
-        connection.close()
 
 
 def _each(checks: Sequence[tuple[str, Check]], context: CheckContext) -> Iterator[Finding]:
