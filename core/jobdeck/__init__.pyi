@@ -469,6 +469,9 @@ from .model.suggestions import (
 from .processes.crash_guard import (
     CrashGuard as CrashGuard,
 )
+from .prometheus.collector import (
+    QueueCollector as QueueCollector,
+)
 from .queue import (
     Queue as Queue,
 )
