@@ -344,6 +344,9 @@ from .model.forecast import (
     forecast as forecast,
 )
 from .model.health import (
+    health_document as health_document,
+)
+from .model.health import (
     unhealthy_reasons as unhealthy_reasons,
 )
 from .model.jobs import (
@@ -486,6 +489,12 @@ from .settings import (
 )
 from .store.maintenance import (
     Backup as Backup,
+)
+from .worker.health_file import (
+    HealthFile as HealthFile,
+)
+from .worker.health_server import (
+    HealthServer as HealthServer,
 )
 from .worker.worker import (
     Worker as Worker,
