@@ -365,6 +365,9 @@ from .model.forecast import (
     forecast as forecast,
 )
 from .model.health import (
+    health_document as health_document,
+)
+from .model.health import (
     unhealthy_reasons as unhealthy_reasons,
 )
 from .model.jobs import (
@@ -490,6 +493,9 @@ from .model.suggestions import (
 from .processes.crash_guard import (
     CrashGuard as CrashGuard,
 )
+from .prometheus.collector import (
+    QueueCollector as QueueCollector,
+)
 from .queue import (
     Queue as Queue,
 )
@@ -504,6 +510,12 @@ from .settings import (
 )
 from .store.maintenance import (
     Backup as Backup,
+)
+from .worker.health_file import (
+    HealthFile as HealthFile,
+)
+from .worker.health_server import (
+    HealthServer as HealthServer,
 )
 from .worker.worker import (
     Worker as Worker,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from .clock import Clock
 from .model.errors import InvalidOption
 from .model.events import MAX_RUNS, Event, EventType, Runs
 from .model.metrics import ErrorGroup, Grouping, Metrics
+from .model.totals import Totals
 from .store.base import Store
 from .store.metrics.sql_metrics import FAILURES_READ
 
@@ -45,6 +46,21 @@ class History:
             raise InvalidOption("grouping", f"must be {' or '.join(Grouping)}, not {by!r}")
         group = None if by is None else Grouping(by)
         return self._store.metrics.metrics(seconds=seconds, slices=slices, queue=queue, kind=kind, by=group)
+
+    def totals(self, *, limit: int = 1000) -> Totals:
+        """Return the totals since the queue exists: finished jobs, run and wait times by queue and kind, retries, crashes.
+
+        They only grow, for monitors that compute rates by themselves. Those of a kind are deleted when it has had no jobs for
+        90 days.
+
+        Args:
+            limit: the number of pairs of a queue and a kind at most.
+        """
+        return self._store.metrics.totals(limit)
+
+    def oldest_waits(self) -> Mapping[str, float]:
+        """Return the seconds that the oldest ready job of each queue has waited, for queues that have one."""
+        return self._store.metrics.oldest_waits()
 
     def errors(self, *, newest: int = FAILURES_READ) -> Sequence[ErrorGroup]:
         """Return the `newest` failed attempts, grouped by kind, error and place; the largest group first."""

@@ -106,6 +106,8 @@ class Queue:
         address = DatabaseAddress.parse(str(database or self.settings.database))
         self.where = address.shown
         """The address of the database, without the password."""
+        self.database_type = "sqlite" if address.file is not None else "postgresql"
+        """The type of the database: `sqlite` or `postgresql`."""
         self._address = address.text
         self.store: Store = open_store(
             address, self.settings, self.clock, self.random, adopt=adopt, create=create, readonly=readonly

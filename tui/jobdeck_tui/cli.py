@@ -54,6 +54,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "kinds": ("kinds", "List job kinds and their arguments."),
         "journal": ("journal", "List the actions of people and programs."),
         "health": ("health", "Check that jobs are being processed."),
+        "metrics": ("metrics", "Print metrics for Prometheus."),
     },
     "Maintenance": {
         "prune": ("prune", "Delete old finished jobs."),

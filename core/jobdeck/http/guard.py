@@ -32,6 +32,8 @@ _DISCARD_SECONDS = 3.0
 _REQUESTS = 500
 """Requests in progress at most, without streams; more are asked to come back."""
 _API = "/api/"
+_INSPECTION = ("/health", "/metrics")
+"""Paths outside of the API that hold something of the queue."""
 _MANY = ("/api/v1/jobs:bulk", "/api/v1/batches")
 _OPEN = ("/api/v1/openapi.json", "/api/v1/docs", "/healthz", "/readyz")
 """Paths that need no token: they hold nothing of the queue."""
@@ -108,7 +110,7 @@ class RequestGuard:
         """Return the response that refuses the request; `None` if it is admitted. Raises `Denied`, `TokenFileRefused`."""
         path: str = scope["path"]
         self._policy.check_origin(scope["method"], headers)
-        if (path.startswith(_API) or path == "/health") and path not in _OPEN:
+        if (path.startswith(_API) or path in _INSPECTION) and path not in _OPEN:
             scope["jobdeck.caller"] = self._policy.authenticate(headers)
             if self._policy.readonly and scope["method"] not in ("GET", "HEAD", "OPTIONS"):
                 return problem(403, "Read-only", "This server was started with --readonly.")

@@ -110,6 +110,7 @@ class MaintenanceLoop:
             time.sleep(PRUNE_PAUSE)
         self._store.maintenance.prune_metrics()
         self._store.metrics.prune_depths()
+        self._store.metrics.prune_totals()
         self._store.journal.prune()
         self._store.workers.prune(max(WORKERS_KEPT, 2 * self._settings.lease))
         return removed

@@ -1,6 +1,8 @@
-"""Decide from an overview whether jobs are being processed. Pure; `jobdeck health` and the HTTP API report the same."""
+"""Decide from an overview whether jobs are being processed. Pure; `jobdeck health`, workers and the API report the same."""
 
 from __future__ import annotations
+
+from datetime import UTC, datetime
 
 from .diagnosis import span
 from .overview import Overview
@@ -39,6 +41,20 @@ def unhealthy_reasons(overview: Overview) -> list[str]:
     if overview.next_due_at is not None and overview.at - overview.next_due_at > _LATE and not serving:
         reasons.append(f"No live worker; scheduled jobs have been due for {span(overview.at - overview.next_due_at)}.")
     return reasons
+
+
+def health_document(overview: Overview) -> dict[str, object]:
+    """Return what `jobdeck health --json` prints: whether jobs are being processed, the reasons if not, and the numbers."""
+    reasons = unhealthy_reasons(overview)
+    return {
+        "healthy": not reasons,
+        "reasons": reasons,
+        "at": datetime.fromtimestamp(overview.at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "workers": sum(worker.alive for worker in overview.workers),
+        "stale_workers": sum(not worker.alive for worker in overview.workers),
+        "pending": sum(each.pending for each in overview.queues),
+        "running": len(overview.running),
+    }
 
 
 def _jobs(n: int) -> str:

@@ -209,6 +209,18 @@ RULES: Mapping[str, TableRule] = {
         "queue",
         replaced=False,
     ),
+    "jobdeck_totals": TableRule(
+        {
+            "queue": _text(),
+            "kind": _text(),
+            "measure": _text(),
+            "bucket": _integer(0, 0, 1000),
+            "n": _integer(0, 0, _IDS),
+        },
+        "total of queue",
+        "queue",
+        replaced=False,
+    ),
     "jobdeck_depths": TableRule(
         {
             "slot": _integer(low=EARLIEST, high=LATEST),

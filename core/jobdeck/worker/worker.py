@@ -37,7 +37,7 @@ from ..model.attempt_result import AttemptResult, Cancelled, Completed, Failed, 
 from ..model.errors import RowRefused, StoreError, StoreMissing, StoreReplaced, ThreadsReplaced
 from ..model.kind_names import SHELL
 from ..model.known_problems import known_problem
-from ..model.overview import WorkerInfo
+from ..model.overview import StalledThread, WorkerInfo
 from ..processes.supervisor import ProcessSupervisor
 from ..queue import Queue
 from ..store.base import Claimed
@@ -166,6 +166,16 @@ class Worker:
     def running(self) -> int:
         """Return the number of jobs in flight, including those of a replaced database whose code still runs."""
         return len(self._dispatcher.in_flight()) + len(self._dispatcher.orphaned())
+
+    @property
+    def draining(self) -> bool:
+        """Return whether it claims no more jobs, because it is shutting down."""
+        return self._dispatcher.draining
+
+    @property
+    def stalled(self) -> tuple[StalledThread, ...]:
+        """Return its own threads that make no progress."""
+        return self._liveness.stalled
 
     @property
     def last_error(self) -> str | None:

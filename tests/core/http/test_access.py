@@ -172,7 +172,7 @@ def endpoints() -> Iterator[Any]:
 def test_the_table_has_every_endpoint(api: Api) -> None:
     schema = api.client("").get("/api/v1/openapi.json").json()
     described = {each["operationId"] for methods in schema["paths"].values() for each in methods.values()}
-    assert described - {"isAlive", "isReady", "getHealth"} == {each.operation for each in ENDPOINTS}
+    assert described - {"isAlive", "isReady", "getHealth", "getMetrics"} == {each.operation for each in ENDPOINTS}
 
 
 @pytest.mark.parametrize("endpoint", endpoints())
@@ -290,7 +290,9 @@ def test_pages_of_other_sites_and_other_names_are_refused(api: Api, headers: dic
 def test_what_needs_no_token_tells_nothing_of_the_queue(api: Api) -> None:
     none = api.client("")
     assert none.get("/healthz").text == none.get("/readyz").text == "ok\n"
-    assert problem(none.get("/health"), 401)
+    for path in ("/health", "/metrics"):
+        assert problem(none.get(path), 401)
+        assert problem(api.client("enqueue").get(path), 403)["scope"] == "read"
     page = none.get("/api/v1/docs")
     assert page.status_code == 200
     assert "<script" not in page.text

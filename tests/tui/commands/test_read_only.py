@@ -26,7 +26,7 @@ NOBODY = 65534
 READS = (
     "list", "list --json", "show 1", "show 4", "stats", "stats --by kind", "queues", "workers", "errors", "events", "timeline",
     "journal", "schedule list", "health", "logs 1", "why 4", "batch 1", "limit mail", "wait 1", "stack 1", "retry --dry-run 1",
-    "prune --dry-run",
+    "prune --dry-run", "metrics",
 )  # fmt: skip
 DIES = """
 import os, sys

@@ -8,7 +8,6 @@ import click
 
 from ..text.sanitize import safe
 from .common import CliContext, Subcommand
-from .json_documents import iso
 from .output import count_of, print_json
 
 
@@ -28,23 +27,13 @@ def health_command(front: CliContext) -> int:
     The queue is unhealthy if jobs are due and no live worker serves them, if a worker has stopped sending
     heartbeats or makes no progress, or if the database is unusable. Paused queues do not count.
     """
-    from jobdeck import unhealthy_reasons
+    from jobdeck import health_document, unhealthy_reasons
 
     with front.read() as queue:
         overview = queue.overview(seconds=60, slices=6)
     reasons = unhealthy_reasons(overview)
     if front.json:
-        print_json(
-            {
-                "healthy": not reasons,
-                "reasons": reasons,
-                "at": iso(overview.at),
-                "workers": sum(worker.alive for worker in overview.workers),
-                "stale_workers": sum(not worker.alive for worker in overview.workers),
-                "pending": sum(each.pending for each in overview.queues),
-                "running": len(overview.running),
-            }
-        )
+        print_json(health_document(overview))
     elif reasons:
         for reason in reasons:
             click.echo(safe(reason), file=sys.stdout)

@@ -69,8 +69,24 @@ class IdType(WholeNumber):
         self.what = what
 
 
+class HealthAddressType(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """Accept `PORT`, `HOST:PORT` or `[::]:PORT`; the value is the host and the port."""
+
+    name = "address"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, int]:
+        if isinstance(value, tuple):
+            return value
+        host, _, port = value.strip().rpartition(":")
+        bracketed = host.startswith("[") and host.endswith("]")
+        if not (port.isascii() and port.isdecimal() and int(port) <= 65535) or (":" in host and not bracketed):
+            self.fail(f"{value!r} is not a port such as 8766, or a host and a port such as 0.0.0.0:8766", param, ctx)
+        return host.strip("[]") or "127.0.0.1", int(port)
+
+
 JOB_ID = IdType("the id of a job, a whole number such as 42; `jobdeck list` lists the jobs")
 BATCH_ID = IdType("the id of a batch, a whole number such as 7")
 ENTRY_ID = IdType("the number of a journal entry such as 12; `jobdeck journal` lists them")
 DURATION = DurationType()
+HEALTH_ADDRESS = HealthAddressType()
 MOMENT = MomentType()

@@ -15,7 +15,7 @@ from .completers import complete_queues
 from .known_queues import queue_is_new
 from .log_output import log_to_stderr
 from .output import count_of
-from .param_types import DURATION, WholeNumber
+from .param_types import DURATION, HEALTH_ADDRESS, WholeNumber
 from .shutdown import StopSignals, start_service, stop_service, wait_for_signal
 
 logger = logging.getLogger("jobdeck.worker")
@@ -32,6 +32,7 @@ Examples:
   JOBDECK_APP=tasks jobdeck worker --processes 4 --threads 2
   jobdeck worker --queues mail,default --grace 60
   JOBDECK_LOG_FORMAT=json jobdeck worker 2>> worker.log
+  jobdeck worker --health-port 0.0.0.0:8766        for the probes of a container
 """,
 )
 @click.option(
@@ -55,9 +56,22 @@ Examples:
     metavar="DURATION",
     help="Time for running jobs to finish after SIGTERM, SIGINT or SIGHUP (default 25s).  [env: JOBDECK_SHUTDOWN_GRACE]",
 )
+@click.option(
+    "--health-port",
+    type=HEALTH_ADDRESS,
+    metavar="[HOST:]PORT",
+    help="Answer probes at /healthz, /readyz and /health; on this machine only without HOST.",
+)
+@click.option("--health-file", metavar="PATH", help="Touch this file every 5 s while the worker can run jobs.")
 @click.pass_obj
 def worker_command(
-    front: CliContext, threads: int | None, processes: int | None, queues: str | None, grace: float | None
+    front: CliContext,
+    threads: int | None,
+    processes: int | None,
+    queues: str | None,
+    grace: float | None,
+    health_port: tuple[str, int] | None,
+    health_file: str | None,
 ) -> None:
     """Run a headless worker until SIGTERM, SIGINT or SIGHUP.
 
@@ -74,7 +88,7 @@ def worker_command(
     affects only the jobs of that process.
     """
     front.refuse_if_readonly()
-    from jobdeck import SWITCH_INTERVAL, CrashGuard, Worker
+    from jobdeck import SWITCH_INTERVAL, CrashGuard, HealthFile, HealthServer, Worker
 
     sys.setswitchinterval(SWITCH_INTERVAL)
     if isinstance(sys.stdout, TextIOWrapper):
@@ -97,7 +111,16 @@ def worker_command(
         grace = settings.shutdown_grace if grace is None else grace
         only = settings.queues if served is None else served
         mistyped = [sentence for name in only if (sentence := queue_is_new(opened, name, only_if_similar=True))]
+        probed: list[HealthServer | HealthFile] = []
+        if health_port is not None:
+            probed.append(HealthServer(opened, worker, health_port[1], host=health_port[0]))
+        if health_file is not None:
+            probed.append(HealthFile(opened, worker, health_file))
         start_service(worker, StopSignals(signals, grace))
+        for each in probed:
+            each.start()
+            if isinstance(each, HealthServer):
+                logger.info("Probes are answered at %s", each.url)
         capacity = count_of(worker.threads, "thread")
         if worker.processes:
             capacity += f" in {worker.processes} {'process' if worker.processes == 1 else 'processes'}"
@@ -111,6 +134,8 @@ def worker_command(
                 "This worker serves shell jobs only; to serve other kinds, name their modules with --app or JOBDECK_APP"
             )
         clean = stop_service(worker, wait_for_signal(signals, worker), signals, grace)
+        for each in probed:
+            each.stop()
         logger.info("Worker %s stopped", worker.id)
         if not clean:
             # Code that did not stop still runs on threads of this process and would keep it from exiting; a database that

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _STEPS = 4
 """Buckets an octave: a bucket is 2^(1/4) - 1 = 19 % wide, and its geometric middle at most 2^(1/8) - 1 = 9 % off."""
+OCTAVE = _STEPS
+"""The number of buckets that double a duration: `bucket // OCTAVE` is the whole power of two of microseconds below it."""
 _UNIT = 1e-6
 """Seconds: everything below falls into bucket 0."""
 _PER_UNIT = 1 / _UNIT

@@ -10,12 +10,14 @@ from ...model.errors import InvalidOption
 from ...model.kind_names import ONE_KIND_SQL
 from ...model.metrics import ErrorGroup, Grouping, Metrics, failure_place
 from ...model.overview import TimeSlice
+from ...model.totals import Totals
 from ..backend import Backend, SqlConnection
 from ..queries.dialect import Dialect
 from ..queries.oldest_wait import oldest_waits
 from .depth_samples import prune_depths, sample_depths
 from .histogram import bucket
 from .time_slices import METRICS, RUNNING, WIDTHS, SliceTotals, TimeSlices, aggregate
+from .totals import prune_totals, read_totals
 
 FAILURES_READ = 10_000
 """The number of failed attempts, the newest, that are read and grouped."""
@@ -45,6 +47,7 @@ class SqlMetrics:
         self._backend = backend
         self._failures = _FAILURES.format(by_index=dialect.by("jobdeck_failures"))
         self._folded_before = 0
+        self._pruned_at = 0.0
 
     def sample_depths(self) -> bool:
         """Record the depth of the queues, once a minute in all processes; return `False` if this minute has its sample."""
@@ -53,6 +56,20 @@ class SqlMetrics:
     def prune_depths(self) -> None:
         """Keep only the peak of each hour of old samples, and delete the oldest, so that the samples stay small."""
         self._folded_before = prune_depths(self._backend, self._folded_before)
+
+    def prune_totals(self) -> None:
+        """Delete, once an hour, the totals of kinds that have no jobs and no metrics anymore, so that the totals stay small."""
+        self._pruned_at = prune_totals(self._backend, self._pruned_at)
+
+    def totals(self, limit: int) -> Totals:
+        """Return the totals since the queue exists, of at most `limit` pairs of queue and kind."""
+        with self._backend.read_transaction() as connection:
+            return read_totals(connection, limit)
+
+    def oldest_waits(self) -> Mapping[str, float]:
+        """Return the seconds that the oldest ready job of each queue has waited, for queues that have one."""
+        with self._backend.read_transaction() as connection:
+            return oldest_waits(connection, self._backend.now(connection))
 
     def metrics(
         self, *, seconds: float, slices: int, queue: str | None = None, kind: str | None = None, by: Grouping | None = None

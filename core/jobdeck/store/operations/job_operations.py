@@ -127,7 +127,9 @@ def _undo_retry(unit: UnitOfWork, job: Job | None, entry: UndoData, at: float) -
         " reason = ?, expires_at = ? WHERE id = ? AND state = 'pending'",
         (before, scheduled_at, finished_at, result, progress, max_attempts, reason, expires_at, job_id),
     )
-    unit.counters.count_transition(job.queue, job.kind, State.PENDING, before)
+    # In two steps: a restored job does not finish once more.
+    unit.counters.count_transition(job.queue, job.kind, State.PENDING, None)
+    unit.counters.count_transition(job.queue, job.kind, None, before)
 
 
 def _redo_retry(unit: UnitOfWork, job: Job, entry: UndoData) -> Undo:

@@ -67,7 +67,7 @@ DELETE FROM jobdeck_attempts WHERE job_id = ?1::bigint AND lease IN (
     SELECT lease FROM jobdeck_attempts WHERE job_id = ?1 AND outcome IN ('snoozed', 'released')
      ORDER BY finished_at DESC OFFSET {GIVEN_BACK_KEPT})
 """
-_LATE = "UPDATE jobdeck_attempts SET late_at = ? WHERE job_id = ? AND lease = ? AND late_at IS NULL"
+_LATE = "UPDATE jobdeck_attempts SET late_at = ? WHERE job_id = ? AND lease = ? AND late_at IS NULL RETURNING 1"
 # Why a job is final, if the result does not say.
 _REASONS = {Outcome.TIMED_OUT: Reason.TIMED_OUT, Outcome.CRASHED: Reason.CRASHED}
 
@@ -204,7 +204,7 @@ class Completer:
         if not results:
             return []
         lost: LostLeases = []
-        attempts, late = [], []
+        attempts, late = [], list[R]()
         final: dict[int, State | None] = {}
         counters = PostgresCounterDeltas()
         with self._connections.write_transaction() as session:
@@ -218,7 +218,7 @@ class Completer:
                 job = result.job
                 if row is None:
                     lost.append(job.id)
-                    late.append((result.finished_at, job.id, job.lease))
+                    late.append(result)
                     continue
                 state = State(row[0])
                 counters.count_transition(job.queue, job.kind, State.RUNNING, state)
@@ -227,7 +227,10 @@ class Completer:
                 attempts.append((*started, *attempt(result)))
                 if state.is_final:
                     final[job.id] = state
-            session.defer_many(_LATE, late)
+            recorded = session.each(_LATE, [(each.finished_at, each.job.id, each.job.lease) for each in late])
+            for each, row in zip(late, recorded, strict=True):
+                if row is not None:
+                    counters.record_late_result(each.job)
             record_attempts(session, attempts)
             if measure in ("snoozed", "released"):
                 session.defer_many(_TRIM, [(job_id,) for job_id, *_ in attempts])

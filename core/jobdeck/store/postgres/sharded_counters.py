@@ -14,6 +14,7 @@ session of its own.
 
 from __future__ import annotations
 
+from ..backend import rows_of
 from .advisory_locks import UPKEEP, advisory_lock
 from .session import Session
 
@@ -30,6 +31,15 @@ WITH gone AS (DELETE FROM jobdeck_stripes WHERE stripe = ? RETURNING queue, kind
 INSERT INTO jobdeck_stripes (stripe, queue, kind, state, n)
 SELECT ?, queue, kind, state, sum(n) FROM gone GROUP BY queue, kind, state
     ON CONFLICT (stripe, queue, kind, state) DO UPDATE SET n = jobdeck_stripes.n + excluded.n
+"""
+_FOLDED_TOTALS = """
+WITH gone AS (DELETE FROM jobdeck_totals WHERE stripe = ? RETURNING queue, kind, measure, bucket, n)
+INSERT INTO jobdeck_totals (stripe, queue, kind, measure, bucket, n)
+SELECT ?, queue, kind, measure, bucket, sum(n) FROM gone GROUP BY queue, kind, measure, bucket
+    ON CONFLICT (queue, kind, measure, bucket, stripe) DO UPDATE SET n = jobdeck_totals.n + excluded.n
+"""
+_STRIPES = """
+SELECT stripe FROM jobdeck_stripes WHERE stripe >= 0 UNION SELECT stripe FROM jobdeck_totals WHERE stripe >= 0
 """
 
 # The rows of a counter that has reached 0 cancel out, and held shards would keep them as long as their connections live. Rows
@@ -63,9 +73,10 @@ def fold_shards(session: Session) -> None:
     Runs inside the caller's transaction, which should end soon.
     """
     advisory_lock(session, UPKEEP)
-    for (stripe,) in session.execute("SELECT DISTINCT stripe FROM jobdeck_stripes WHERE stripe >= 0"):
+    for (stripe,) in rows_of(session, _STRIPES):
         if stripe == session.shard or not session.execute(f"SELECT pg_try_advisory_xact_lock({_CLASS}, ?)", (stripe,)).get:
             continue
         session.execute(_FOLDED, (stripe, UNOWNED_SHARD))
+        session.execute(_FOLDED_TOTALS, (stripe, UNOWNED_SHARD))
     session.execute(_EMPTIED, (UNOWNED_SHARD,))
     session.execute("DELETE FROM jobdeck_stripes WHERE stripe = ? AND n = 0", (UNOWNED_SHARD,))

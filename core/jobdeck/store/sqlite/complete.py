@@ -188,6 +188,8 @@ class Completer:
                 if state is None:
                     lost.append(job.id)
                     connection.execute(_LATE, (result.finished_at, job.id, job.lease))
+                    if connection.changes():
+                        counters.record_late_result(job)
                     continue
                 counters.count_transition(job.queue, job.kind, State.RUNNING, state)
                 counters.record_result(job, result, measure, state)

@@ -21,6 +21,11 @@ INSERT INTO jobdeck_metrics (width, slot, queue, kind, measure, bucket, n)
 SELECT {SLOT_WIDTH}, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5 FROM json_each(?) WHERE true
     ON CONFLICT DO UPDATE SET n = n + excluded.n
 """
+_ADD_TOTALS = """
+INSERT INTO jobdeck_totals (queue, kind, measure, bucket, n)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM json_each(?) WHERE true
+    ON CONFLICT DO UPDATE SET n = n + excluded.n
+"""
 
 
 class SqliteCounterDeltas(CounterDeltas):
@@ -39,3 +44,6 @@ class SqliteCounterDeltas(CounterDeltas):
         metrics = self.metric_rows()
         if metrics:
             connection.execute(_ADD_METRICS, (json.dumps(metrics),))
+        totals = self.total_rows()
+        if totals:
+            connection.execute(_ADD_TOTALS, (json.dumps(totals),))
