@@ -466,6 +466,9 @@ from .model.states import (
 from .model.suggestions import (
     did_you_mean as did_you_mean,
 )
+from .model.trace_context import (
+    trace_of_variables as trace_of_variables,
+)
 from .processes.crash_guard import (
     CrashGuard as CrashGuard,
 )
@@ -483,6 +486,9 @@ from .settings import (
 )
 from .store.maintenance import (
     Backup as Backup,
+)
+from .tracing.carried import (
+    carry_trace as carry_trace,
 )
 from .worker.worker import (
     Worker as Worker,

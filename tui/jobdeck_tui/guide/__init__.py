@@ -18,6 +18,7 @@ ORDER = (
     "workers-and-deployment",
     "postgresql",
     "http-api",
+    "traces",
     "testing",
     "settings",
     "keys",

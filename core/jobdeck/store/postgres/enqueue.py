@@ -29,28 +29,29 @@ from .session import Session
 
 _ENQUEUE = """
 INSERT INTO jobdeck_jobs (id, kind, args, queue, priority, state, max_attempts, timeout, created_at, scheduled_at, tags,
-                          backoff, expires_at, unique_key, unique_final, if_parent_fails, batch)
-VALUES (jobdeck_take_ids(1), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                          backoff, expires_at, unique_key, unique_final, if_parent_fails, batch, trace)
+VALUES (jobdeck_take_ids(1), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (unique_taken) WHERE unique_taken IS NOT NULL DO NOTHING
 RETURNING id
 """
 _ENQUEUE_TOGETHER = """
 WITH first AS MATERIALIZED (SELECT jobdeck_take_ids(?1) AS id)
 INSERT INTO jobdeck_jobs (id, kind, args, queue, priority, state, max_attempts, timeout, created_at, scheduled_at, tags,
-                          backoff, expires_at, batch)
+                          backoff, expires_at, batch, trace)
 SELECT first.id + new.place - 1, new.kind, new.args, new.queue, new.priority, new.state, new.max_attempts, new.timeout,
-       ?2::double precision, new.due, new.tags, new.backoff, new.expires_at, ?3::bigint
+       ?2::double precision, new.due, new.tags, new.backoff, new.expires_at, ?3::bigint, new.trace
   FROM first, unnest(?4::text[], ?5::text[], ?6::text[], ?7::integer[], ?8::text[], ?9::integer[], ?10::double precision[],
-                     ?11::double precision[], ?12::text[], ?13::text[], ?14::double precision[]) WITH ORDINALITY
-       AS new (kind, args, queue, priority, state, max_attempts, timeout, due, tags, backoff, expires_at, place)
+                     ?11::double precision[], ?12::text[], ?13::text[], ?14::double precision[], ?15::text[])
+       WITH ORDINALITY
+       AS new (kind, args, queue, priority, state, max_attempts, timeout, due, tags, backoff, expires_at, trace, place)
 RETURNING (SELECT id FROM first)
 """
 _ENQUEUE_BULK = """
 WITH first AS MATERIALIZED (SELECT jobdeck_take_ids(?1) AS id)
 INSERT INTO jobdeck_jobs (id, args, kind, queue, priority, state, max_attempts, timeout, created_at, scheduled_at, tags,
-                          backoff, expires_at)
-SELECT first.id + new.place - 1, new.args, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12
-  FROM first, unnest(?13::text[]) WITH ORDINALITY AS new (args, place)
+                          backoff, expires_at, trace)
+SELECT first.id + new.place - 1, new.args, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13
+  FROM first, unnest(?14::text[]) WITH ORDINALITY AS new (args, place)
 RETURNING (SELECT id FROM first)
 """
 _HOLDER = f"SELECT {JOB_COLUMNS} FROM jobdeck_jobs WHERE unique_taken = ?"
@@ -128,7 +129,7 @@ class Enqueuer:
             counters.count_transition(pattern.queue, pattern.kind, None, state, len(args))
             values = (
                 *(pattern.kind, pattern.queue, pattern.priority, state.value, pattern.max_attempts, pattern.timeout, now, due),
-                *(encode_tags(pattern), pattern.backoff_json, pattern.expires_at),
+                *(encode_tags(pattern), pattern.backoff_json, pattern.expires_at, pattern.trace),
             )
             first = int(session.execute(_ENQUEUE_BULK, (len(args), *values, [*args])).get)
             counters.write(session)
@@ -162,7 +163,7 @@ def _enqueue_together(
         due, state = initial_state(new, now)
         counters.count_transition(new.queue, new.kind, None, state)
         values = (new.kind, new.args_json, new.queue, new.priority, state.value, new.max_attempts, _real(new.timeout))
-        rows.append((*values, _real(due), encode_tags(new), new.backoff_json, _real(new.expires_at)))
+        rows.append((*values, _real(due), encode_tags(new), new.backoff_json, _real(new.expires_at), new.trace))
     first = int(session.execute(_ENQUEUE_TOGETHER, (len(rows), now, batch, *map(list, zip(*rows, strict=True)))).get)
     return [new_job_record(new, first + place, *initial_state(new, now), now, batch) for place, new in enumerate(jobs)]
 
@@ -183,7 +184,7 @@ def _insert(session: Session, new: NewJob, counters: CounterDeltas, now: float, 
         (
             *(new.kind, new.args_json, new.queue, new.priority, state.value, new.max_attempts, new.timeout, now, due),
             *(encode_tags(new), new.backoff_json, new.expires_at, new.unique_key, unique_states_mask(new)),
-            *(new.if_parent_fails.value, batch),
+            *(new.if_parent_fails.value, batch, new.trace),
         ),
     ).get
     if job_id is None:
@@ -222,9 +223,9 @@ def _holder(session: Session, new: NewJob, counters: CounterDeltas, now: float) 
     if state in (State.PENDING, State.SCHEDULED):
         state = State.PENDING if due <= now else State.SCHEDULED
     session.execute(
-        "UPDATE jobdeck_jobs SET kind = ?, args = ?, priority = ?, scheduled_at = ?, state = ?, tags = ?, expires_at = ?"
-        " WHERE id = ?",
-        (new.kind, new.args_json, new.priority, due, state.value, encode_tags(new), new.expires_at, holder.id),
+        "UPDATE jobdeck_jobs SET kind = ?, args = ?, priority = ?, scheduled_at = ?, state = ?, tags = ?, expires_at = ?,"
+        " trace = ? WHERE id = ?",
+        (new.kind, new.args_json, new.priority, due, state.value, encode_tags(new), new.expires_at, new.trace, holder.id),
     )
     counters.count_transition(holder.queue, holder.kind, holder.state, None)
     counters.count_transition(holder.queue, new.kind, None, state)
