@@ -490,6 +490,9 @@ from .model.states import (
 from .model.suggestions import (
     did_you_mean as did_you_mean,
 )
+from .model.trace_context import (
+    trace_of_variables as trace_of_variables,
+)
 from .processes.crash_guard import (
     CrashGuard as CrashGuard,
 )
@@ -516,6 +519,9 @@ from .worker.health_file import (
 )
 from .worker.health_server import (
     HealthServer as HealthServer,
+)
+from .tracing.carried import (
+    carry_trace as carry_trace,
 )
 from .worker.worker import (
     Worker as Worker,

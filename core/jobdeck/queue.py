@@ -38,6 +38,7 @@ from .model.states import FINAL, Operation, State, allows
 from .settings import Settings
 from .store.base import Store
 from .store.connect import open_store
+from .tracing.tracer import send
 
 if TYPE_CHECKING:
     from .execution.stack_trace import Stack
@@ -164,7 +165,7 @@ class Queue:
             kind: a registered kind, or the handler itself; `shell:NAME` is a command with a name.
             args: the handler's arguments by name.
             options: see `JobOptions`: name, queue, priority, delay, at, max_attempts, timeout, tags, backoff, expires,
-                expires_at, unique, unique_until, on_conflict, after, if_parent_fails.
+                expires_at, unique, unique_until, on_conflict, after, if_parent_fails, traceparent, tracestate.
 
         Raises:
             UnknownKind: the kind is not in the registry.
@@ -186,11 +187,11 @@ class Queue:
             UniqueKeyConflict: the unique key is taken, and `on_conflict` is `refuse`.
             JobNotFound: a job that it must run after does not exist.
         """
-        return self.store.enqueuer.enqueue([self.new_job(kind, args, **options)])[0]
+        return send(self.store.enqueuer.enqueue, [self.new_job(kind, args, **options)])[0]
 
     def enqueue_many(self, jobs: Iterable[NewJob]) -> Sequence[Job]:
         """Enqueue checked jobs, in their order, in one commit: all or none. Raises as `enqueue` does."""
-        return self.store.enqueuer.enqueue(list(jobs))
+        return send(self.store.enqueuer.enqueue, list(jobs))
 
     def enqueue_bulk(self, kind: str | Handler, args: Iterable[Mapping[str, Any]], /, **options: Unpack[JobOptions]) -> range:
         """Enqueue one job for each of `args`, all with the same options, in one commit, and return their ids.
@@ -215,9 +216,9 @@ class Queue:
             return range(0)
         pattern = build_checked_job(entry, kinds[0], checked[0], options, self.settings, self.clock)
         if len({*kinds}) == 1:
-            return self.store.enqueuer.enqueue_bulk(pattern, checked)
+            return send(lambda jobs: self.store.enqueuer.enqueue_bulk(jobs[0], checked), [pattern], len(checked))
         made = [replace(pattern, kind=kind, args_json=text) for kind, text in zip(kinds, checked, strict=True)]
-        jobs = self.store.enqueuer.enqueue(made)
+        jobs = send(self.store.enqueuer.enqueue, made, len(made))
         return range(jobs[0].id, jobs[-1].id + 1)
 
     def enqueue_batch(self, jobs: Iterable[NewJob], *, name: str = "", into: int | None = None) -> Batch:
@@ -233,7 +234,8 @@ class Queue:
         Raises:
             BatchNotFound: the batch `into` does not exist.
         """
-        return self.store.enqueuer.enqueue_batch(check_batch_name(name), list(jobs), into)
+        checked, chosen = check_batch_name(name), list(jobs)
+        return send(lambda jobs: self.store.enqueuer.enqueue_batch(checked, jobs, into), chosen, len(chosen))
 
     def enqueue_in(
         self, connection: Any, kind: str | Handler, args: Mapping[str, Any] | None = None, /, **options: Unpack[JobOptions]
@@ -253,7 +255,8 @@ class Queue:
         Raises:
             InvalidOption: the connection is of another library, to another database, or has no open transaction.
         """
-        return self.store.enqueuer.enqueue_in(connection, [self.new_job(kind, args, **options)])[0]
+        new = self.new_job(kind, args, **options)
+        return send(lambda jobs: self.store.enqueuer.enqueue_in(connection, jobs), [new])[0]
 
     def wake(self) -> None:
         """Wake the workers of all processes to claim jobs now."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from random import Random
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,8 @@ from ..model.errors import (
 from ..model.foreign_errors import flatten_group, is_error, is_group, type_name
 from ..model.jobs import Job, Outcome, Reason
 from ..model.known_problems import known_problem
+from ..tracing.carried import carried_trace
+from ..tracing.tracer import start_attempt
 from .context import JobContext, capture_logs, current_context
 from .forked_child import exit_if_forked, process_identity
 from .mismatch import extra_attempts, is_mismatch, mismatch_delay
@@ -36,6 +39,8 @@ from .serialization import error_message, format_traceback, result_json
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
+
+    from ..tracing.spans import AttemptSpan
 
 logger = get_logger("jobdeck.worker")
 
@@ -58,11 +63,22 @@ def execute(
         random: the source of the jitter of a retry.
         tell: called with the exception if the handler raises.
     """
+    span = start_attempt(job)
+    if span is None:
+        return _execute(job, given, registry, clock, random, tell)
+    with span:
+        return span.end(_execute(job, given, registry, clock, random, tell))
+
+
+def _execute(
+    job: Job, given: JobContext, registry: Registry, clock: Clock, random: Random, tell: ErrorCallback | None
+) -> AttemptResult:
     process = process_identity()
     started_at = clock.now()
     capture_logs()  # an earlier job may have configured logging
     given.start_timeout()
     token = current_context.set(given)
+    trace = carried_trace.set(job.trace)
     entry = None
     try:
         entry = registry.get(job.kind)
@@ -77,6 +93,7 @@ def execute(
         return _raised(job, started_at, clock, random, error, entry, given, tell)
     finally:
         exit_if_forked(process)  # encoding a result, or computing a delay, may fork too
+        carried_trace.reset(trace)
         current_context.reset(token)
 
 
@@ -88,21 +105,25 @@ def start_async(
     `ended` is called on the thread of the event loop, or on this thread if the handler could not be started. Never raises
     for errors of the handler.
     """
+    span = start_attempt(job)
     process = process_identity()
     started_at = clock.now()
     capture_logs()  # an earlier job may have configured logging
     given.start_timeout()
     token = current_context.set(given)
+    trace = carried_trace.set(job.trace)
     entry = None
     try:
         entry = registry.get(job.kind)
-        future = _submit(entry.handler(**entry.load(job.args_json)), given)
+        with nullcontext() if span is None else span.current():
+            future = _submit(entry.handler(**entry.load(job.args_json)), given)
     except BaseException as error:
         exit_if_forked(process, error)
-        ended(_raised(job, started_at, clock, random, error, entry, given, None))
+        ended(_traced(span, _raised(job, started_at, clock, random, error, entry, given, None)))
         return
     finally:
         exit_if_forked(process)
+        carried_trace.reset(trace)
         current_context.reset(token)
 
     def end(future: Future[Any]) -> None:
@@ -119,9 +140,14 @@ def start_async(
                 logger.error("Running job %d failed outside its handler\n%s", job.id, format_traceback(error))
             ending = failed_result(job, started_at, clock, random, error)
         exit_if_forked(process)
-        ended(ending)
+        ended(_traced(span, ending))
 
     future.add_done_callback(end)
+
+
+def _traced(span: AttemptSpan | None, result: AttemptResult) -> AttemptResult:
+    """End the span of the attempt, if it has one, and return its result."""
+    return result if span is None else span.end(result)
 
 
 def _completed(job: Job, started_at: float, clock: Clock, result: Any, given: JobContext) -> Completed:

@@ -9,6 +9,8 @@ from typing import Any
 from ..kinds.registry import Entry, Registry
 from ..model.errors import InvalidArguments
 from ..model.kind_names import SHELL
+from ..model.trace_context import trace_variables
+from ..tracing.tracer import current_trace
 
 
 def shell(
@@ -24,7 +26,8 @@ def shell(
         command: the program and its arguments. With `shell`, the parts are joined with spaces and interpreted by `sh`.
         shell: run the command with `sh -c`, which supports pipes, globs and other shell syntax.
         cwd: the directory to run in.
-        env: variables to add to the environment; JOBDECK_JOB_ID and JOBDECK_ATTEMPT are always set.
+        env: variables to add to the environment; JOBDECK_JOB_ID and JOBDECK_ATTEMPT are always set, and in a trace TRACEPARENT
+            and TRACESTATE.
         base_env: the environment to add them to; that of the worker if `None`. `jobdeck run` carries the caller's.
 
     Returns:
@@ -37,8 +40,11 @@ def shell(
 
     job = context()
     argv = ["/bin/sh", "-c", " ".join(command)] if shell else command
-    base = os.environ if base_env is None else base_env
-    variables = {**base, **(env or {}), "JOBDECK_JOB_ID": str(job.job_id), "JOBDECK_ATTEMPT": str(job.attempt)}
+    variables = {**(os.environ if base_env is None else base_env)}
+    for name in ("TRACEPARENT", "TRACESTATE"):  # of the worker, or of the job that this one is a copy of
+        variables.pop(name, None)
+    variables |= trace_variables(current_trace())
+    variables |= {**(env or {}), "JOBDECK_JOB_ID": str(job.job_id), "JOBDECK_ATTEMPT": str(job.attempt)}
     return {"exit_code": runner.run(argv, cwd, variables, job)}
 
 

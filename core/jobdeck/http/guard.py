@@ -16,6 +16,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..logs import get_logger
 from ..model.errors import JobdeckError
+from ..model.trace_context import join_trace
+from ..tracing.carried import carry_trace
 from .access import AccessPolicy, Denied
 from .problems import problem, problem_of
 from .watcher import Watcher
@@ -93,7 +95,8 @@ class RequestGuard:
         try:
             refusal = self._refuse(scope, headers)
             if refusal is None:
-                await self._app(scope, body, exchange)
+                with carry_trace(_trace_of(headers)):
+                    await self._app(scope, body, exchange)
                 return
         except Denied as denied:
             refusal = denied_response(denied)
@@ -133,6 +136,12 @@ class RequestGuard:
         path = scope.get("raw_path", b"").decode("ascii", "backslashreplace")
         name = "-" if caller is None else caller.name
         logger.info("token=%s %s %s status=%s took=%.0fms", name, scope["method"], path, status, took * 1000)
+
+
+def _trace_of(headers: Headers) -> str | None:
+    """Return the trace that a request belongs to; headers that cannot be used name none, as the standard says."""
+    traceparents = headers.getlist("traceparent")
+    return join_trace(traceparents[0], ",".join(headers.getlist("tracestate"))) if len(traceparents) == 1 else None
 
 
 def _too_large(limit: int) -> Response:

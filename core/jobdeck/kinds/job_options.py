@@ -12,6 +12,7 @@ from ..model.errors import InvalidArguments, InvalidOption
 from ..model.jobs import IfParentFails, NewJob, OnConflict
 from ..model.kind_names import SHELL, kind_of_command
 from ..model.states import FINAL, State
+from ..model.trace_context import join_trace
 from ..settings import Settings
 from .registry import Entry
 
@@ -58,6 +59,10 @@ class JobOptions(TypedDict, total=False):
     """Ids of jobs that must complete first."""
     if_parent_fails: IfParentFails | str
     """What to do if one of them fails or is cancelled: `cancel` this job, too, `run` it anyway, or `wait`."""
+    traceparent: str | None
+    """The trace that it belongs to, as W3C Trace Context writes it (default: that of the code that enqueues it)."""
+    tracestate: str | None
+    """What belongs to the `traceparent`."""
 
 
 def build_new_job(entry: Entry, args: Mapping[str, Any], options: JobOptions, settings: Settings, clock: Clock) -> NewJob:
@@ -131,6 +136,7 @@ def build_checked_job(entry: Entry, kind: str, args_json: str, options: JobOptio
         on_conflict=_one_of(OnConflict, given.get("on_conflict", OnConflict.RETURN), "on_conflict"),
         after=_after(given.get("after", ())),
         if_parent_fails=_one_of(IfParentFails, given.get("if_parent_fails", IfParentFails.CANCEL), "if_parent_fails"),
+        trace=_trace(given.get("traceparent"), given.get("tracestate")),
     )
 
 
@@ -213,6 +219,17 @@ def _key(key: str) -> str:
     if not isinstance(key, str) or not 0 < len(key) <= _KEY_LENGTH or not key.isprintable():
         raise InvalidOption("unique key", f"must have 1 to {_KEY_LENGTH} printable characters")
     return key
+
+
+def _trace(traceparent: str | None, tracestate: str | None) -> str | None:
+    if traceparent is None:
+        if tracestate is not None:
+            raise InvalidOption("tracestate", "belongs to a traceparent, which is missing")
+        return None
+    found = join_trace(traceparent, tracestate) if isinstance(traceparent, str) else None
+    if found is None:
+        raise InvalidOption("traceparent", "must be one of W3C Trace Context: 00-TRACE-SPAN-FLAGS, in hexadecimal digits")
+    return found
 
 
 def _final_states(states: Iterable[State | str]) -> frozenset[State]:

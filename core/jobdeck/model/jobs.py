@@ -14,6 +14,7 @@ from typing import Any
 from .backoff import Bounds, read_bounds
 from .errors import InvalidOption, InvalidPayload, JobdeckError
 from .states import State
+from .trace_context import split_trace
 
 
 class Outcome(StrEnum):
@@ -99,6 +100,8 @@ class NewJob:
     if_parent_fails: IfParentFails = IfParentFails.CANCEL
     backoff_json: str | None = None
     """The backoff of this job only; that of its kind if `None`."""
+    trace: str | None = None
+    """The trace that it belongs to; see `trace_context`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,6 +172,8 @@ class Job:
     result_json: str | None = None
     error: str | None = None
     """Type and message of the newest error, on one line."""
+    trace: str | None = None
+    """The trace that it belongs to, as stored: see `traceparent`, `tracestate` and `trace_id`."""
 
     def time_left(self, now: float) -> float | None:
         """Estimate the seconds until a running job finishes, from the progress that it reported; `None` if it reported none.
@@ -195,6 +200,24 @@ class Job:
         if not isinstance(value, dict):
             raise InvalidPayload(self.id)
         return value
+
+    @property
+    def traceparent(self) -> str | None:
+        """The trace and the span that enqueued it, as W3C Trace Context writes them; `None` if it belongs to no trace."""
+        found = split_trace(self.trace)
+        return None if found is None else found[0]
+
+    @property
+    def tracestate(self) -> str | None:
+        """What belongs to its `traceparent`; `None` if it has none."""
+        found = split_trace(self.trace)
+        return None if found is None else found[1]
+
+    @property
+    def trace_id(self) -> str | None:
+        """The id of the trace that it belongs to, 32 hexadecimal digits; `None` if it belongs to none."""
+        found = self.traceparent
+        return None if found is None else found.split("-")[1]
 
     @property
     def backoff(self) -> Bounds | None:

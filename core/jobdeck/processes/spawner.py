@@ -15,6 +15,7 @@ from ..execution.executor import crashed_result, failed_result
 from ..kinds.registry import Registry
 from ..model.attempt_result import AttemptResult, Cancelled, Released
 from ..model.errors import ChildNotStarted, JobdeckError, TimedOut
+from ..tracing.tracer import record_lost_attempt
 from .child_process import AssignedJob, ChildProcess
 from .start_backoff import StartBackoff
 
@@ -117,6 +118,8 @@ class ProcessSpawner:
             pause = self.starts(child).on_early_death()
         for assigned in list(child.assigned.values()):
             result = self._result_of_crash(child, assigned)
+            if child.has_started(assigned):
+                record_lost_attempt(result)
             child.unassign(assigned.ticket)
             self.done(assigned, result)
         child.close()

@@ -17,6 +17,7 @@ from ..model.journal import Actor
 from ..model.kind_names import SHELL, handler_kind
 from ..model.schedules import Schedule, ScheduledRun
 from ..store.base import Store
+from ..tracing.tracer import send
 from .ticker import current_time, job_of_schedule
 
 _NAME = re.compile(r"[^\W_][\w.:/@+-]{0,99}")
@@ -253,7 +254,7 @@ class Schedules:
     def run(self, name: str) -> Job:
         """Enqueue its job now, whether or not it is paused, and keep its ticks. Raises `ScheduleNotFound`."""
         with self._store.transaction():
-            (job,) = self._store.enqueuer.enqueue([job_of_schedule(self.get(name))])
+            (job,) = send(self._store.enqueuer.enqueue, [job_of_schedule(self.get(name))])
             self._store.schedules.record_job(name, job.id)
             return job
 

@@ -14,6 +14,7 @@ from ..model.errors import RowRefused
 from ..model.jobs import NewJob
 from ..model.schedules import Schedule
 from ..store.base import Store
+from ..tracing.tracer import send
 
 logger = get_logger("jobdeck.schedule")
 
@@ -92,7 +93,7 @@ def _enqueue_tick(store: Store, seen: Schedule, following: float) -> None:
     with store.transaction():
         schedule = store.schedules.advance(seen, following)
         if schedule is not None:
-            (job,) = store.enqueuer.enqueue([job_of_schedule(schedule, seen.next_at)])
+            (job,) = send(store.enqueuer.enqueue, [job_of_schedule(schedule, seen.next_at)])
             store.schedules.record_job(schedule.name, job.id)
 
 

@@ -24,7 +24,7 @@ def new_job_record(new: NewJob, job_id: int, due: float, state: State, now: floa
         (
             *(job_id, new.kind, new.args_json, new.queue, new.priority, state, 0, new.max_attempts, now, due),
             *(None, None, None, None, None, new.timeout, False, None, 0, new.expires_at, new.unique_key, batch),
-            *(new.backoff_json, new.tags, None, None, None, None),
+            *(new.backoff_json, new.tags, None, None, None, None, new.trace),
         )
     )
 

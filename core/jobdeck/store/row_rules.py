@@ -128,6 +128,7 @@ RULES: Mapping[str, TableRule] = {
             "backoff": _optional_text(vital=True),
             "unique_final": _integer(0, 0, 7),
             "if_parent_fails": _words(IfParentFails.CANCEL, IfParentFails, vital=True),
+            "trace": _optional_text(),
         },
         "job",
         "id",

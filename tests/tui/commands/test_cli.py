@@ -59,7 +59,7 @@ def _imported(*args: str, folder: Path) -> set[str]:
     return set((folder / "modules.txt").read_text().split())
 
 
-HEAVY = {"textual", "rich", "pydantic", "asyncio", "importlib.metadata"}
+HEAVY = {"textual", "rich", "pydantic", "asyncio", "importlib.metadata", "opentelemetry", "jobdeck.tracing.spans"}
 
 
 def test_help_imports_no_screen_no_validation_library_and_no_engine(tmp_path: Path) -> None:

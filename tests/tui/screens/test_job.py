@@ -709,6 +709,19 @@ def test_c_also_copies_with_the_cursor_and_uses_the_selected_attempt(still: Froz
     play(still.app(), scene)
 
 
+def test_the_page_names_the_trace_of_the_job_and_c_copies_its_id(still: FrozenQueue) -> None:
+    trace_id = "4bf92f3577b34da6a3ce929d0e0e4736"
+    traced = still.queue.enqueue("img.resize", {"path": "a.jpg"}, traceparent=f"00-{trace_id}-00f067aa0ba902b7-01")
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        await opened(traced.id)(pilot)
+        assert f"trace     {trace_id}" in "\n".join(strip.text for strip in screen_strips(pilot.app))
+        await pilot.press("c", "i")
+        await wait_for(pilot, lambda: copied(pilot) == trace_id)
+
+    play(still.app(), scene)
+
+
 # -- keys: actions --------------------------------------------------------------------------------------------------------
 
 

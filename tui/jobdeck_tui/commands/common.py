@@ -104,6 +104,18 @@ class CliContext:
         return Queue(settings=self.settings, create=not must_exist, readonly=readonly)
 
     @contextmanager
+    def open_to_enqueue(self, *, must_exist: bool = False) -> Iterator[Queue]:
+        """Open the queue for a command that enqueues jobs. They belong to the trace that TRACEPARENT names, if it is set."""
+        with self.open(must_exist=must_exist, changes=True) as queue:
+            if "TRACEPARENT" not in os.environ:
+                yield queue
+                return
+            from jobdeck import carry_trace, trace_of_variables
+
+            with carry_trace(trace_of_variables(os.environ)):
+                yield queue
+
+    @contextmanager
     def read(self, *, notice: bool = True) -> Iterator[Queue]:
         """Open the queue for a command that only reads: nothing is written, and nothing needs to be writable.
 

@@ -78,7 +78,7 @@ def enqueue_command(
     if file is None and batch is not None:
         raise click.UsageError("--batch requires --file")
     chosen = given_options(options, many=file is not None)
-    with front.open(changes=True) as queue:
+    with front.open_to_enqueue() as queue:
         front.load_kinds()
         if file is not None:
             from .jobfile import read_jobs

@@ -89,6 +89,9 @@ def job_document(job: Job, *, secrets: bool = False) -> Document:
         "progress_message": job.progress_message,
         "result": job.result,
         "error": job.error,
+        "trace_id": job.trace_id,
+        "traceparent": job.traceparent,
+        "tracestate": job.tracestate,
     }
 
 

@@ -110,7 +110,7 @@ def run_command(
         if cwd is not None and has_placeholder(cwd):
             args["cwd"] = cwd
         return run_each(front, command, args, chosen, EachOptions(b"\0" if null else b"\n", batch, wait))
-    with front.open(changes=True) as queue:
+    with front.open_to_enqueue() as queue:
         try:
             draft = queue.new_job("shell", args, **chosen)
         except ArgumentsTooLarge as error:

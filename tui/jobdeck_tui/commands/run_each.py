@@ -51,7 +51,7 @@ def run_each(
         raise click.UsageError("--unique needs a placeholder with --each, such as --unique 'gzip {}'")
     if sys.stdin.isatty():
         print_error("Reading lines from the terminal; ctrl+d ends them.")
-    with front.open(changes=True) as queue:
+    with front.open_to_enqueue() as queue:
         found = _Enqueued(front, queue, each)
         try:
             for chunk in read_chunks(each.separator):

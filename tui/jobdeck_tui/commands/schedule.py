@@ -131,7 +131,7 @@ def run_command(front: CliContext, names: tuple[str, ...]) -> None:
     from ..text.enqueue_result import EnqueueResult
     from .enqueue import print_enqueued
 
-    with front.open(must_exist=True, changes=True) as queue:
+    with front.open_to_enqueue(must_exist=True) as queue:
         for name in names:
             print_enqueued(front, EnqueueResult(queue.schedules.run(name), new=True))
 

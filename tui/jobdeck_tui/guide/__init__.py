@@ -19,6 +19,7 @@ ORDER = (
     "postgresql",
     "http-api",
     "metrics",
+    "traces",
     "testing",
     "settings",
     "keys",

@@ -50,6 +50,7 @@ def parts_of(detail: Detail, attempt: Attempt | None) -> Sequence[Part]:
         Part("e", "error", error or job.error),
         Part("t", "traceback", traceback),
         Part("s", "stack", stack),
+        Part("i", "trace id", job.trace_id),
         Part("l", "log" if not detail.log_cut else "log (last part)", log),
     )
 
@@ -71,6 +72,7 @@ class CopyScreen(TerminalDialog[Part | None]):
                 ("e", "error"),
                 ("t", "traceback"),
                 ("s", "stack"),
+                ("i", "trace id"),
                 ("l", "log"),
             )
         ),

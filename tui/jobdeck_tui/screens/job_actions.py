@@ -44,7 +44,7 @@ class JobActions(CockpitScreen):
         Binding("delete,D", "delete", "delete", show=False, tooltip="Delete the job with its log and history; z undoes it"),
         Binding("p", "pause", "pause its queue", show=False, tooltip="Pause or resume the job's queue"),
         Binding("w", "why", "why", tooltip="Explain why the job is not running"),
-        Binding("c", "copy_part", "copy", tooltip="Copy the arguments, result, error, traceback, stack or log"),
+        Binding("c", "copy_part", "copy", tooltip="Copy the arguments, result, error, traceback, stack, log or trace id"),
         Binding("z", "undo", "undo", tooltip="Undo your last action"),
         Binding("Z", "redo", "redo", show=False, tooltip="Redo the last undone action"),
         Binding("y", "copy_id", "copy the id", show=False),

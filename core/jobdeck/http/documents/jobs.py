@@ -51,6 +51,9 @@ class JobDocument(Document):
     progress_message: str | None
     result: Any = Field(description="The return value of its code.")
     error: str | None = Field(description="Type and message of its newest error.")
+    trace_id: str | None = Field(description="The id of the trace that it belongs to; null if it belongs to none.")
+    traceparent: str | None = Field(description="The span that enqueued it, as W3C Trace Context writes it.")
+    tracestate: str | None
 
     @classmethod
     def of(cls, job: Job, /, **members: Any) -> Self:

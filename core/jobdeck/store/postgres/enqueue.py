@@ -31,8 +31,8 @@ from .sharded_counters import shard_of
 
 _ENQUEUE = """
 INSERT INTO jobdeck_jobs (id, kind, args, queue, priority, state, max_attempts, timeout, created_at, scheduled_at, tags,
-                          backoff, expires_at, unique_key, unique_final, if_parent_fails, batch)
-VALUES (jobdeck_take_ids(1), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                          backoff, expires_at, unique_key, unique_final, if_parent_fails, batch, trace)
+VALUES (jobdeck_take_ids(1), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (unique_taken) WHERE unique_taken IS NOT NULL DO NOTHING
 RETURNING id
 """
@@ -45,16 +45,16 @@ WITH given AS MATERIALIZED (
 first AS MATERIALIZED (SELECT now, jobdeck_take_ids(:n) AS id FROM given),
 new AS (
     SELECT first.id + place - 1 AS id, first.now, coalesce(due, first.now) AS due, kind, args, queue, priority, max_attempts,
-           timeout, tags, backoff, expires_at
+           timeout, tags, backoff, expires_at, trace
       FROM first, unnest(:kinds::text[], :args::text[], :queues::text[], :priorities::integer[], :max_attempts::integer[],
                          :timeouts::double precision[], :dues::double precision[], :tags::text[], :backoffs::text[],
-                         :expiries::double precision[]) WITH ORDINALITY
-           AS each (kind, args, queue, priority, max_attempts, timeout, due, tags, backoff, expires_at, place)),
+                         :expiries::double precision[], :traces::text[]) WITH ORDINALITY
+           AS each (kind, args, queue, priority, max_attempts, timeout, due, tags, backoff, expires_at, trace, place)),
 stored AS (
     INSERT INTO jobdeck_jobs (id, kind, args, queue, priority, state, max_attempts, timeout, created_at, scheduled_at, tags,
-                              backoff, expires_at, batch)
+                              backoff, expires_at, batch, trace)
     SELECT id, kind, args, queue, priority, CASE WHEN due <= now THEN 'pending' ELSE 'scheduled' END, max_attempts, timeout,
-           now, due, tags, backoff, expires_at, :batch::bigint
+           now, due, tags, backoff, expires_at, :batch::bigint, trace
       FROM new ORDER BY id
  RETURNING queue, kind, state),
 counted AS (
@@ -63,13 +63,13 @@ counted AS (
         ON CONFLICT (stripe, queue, kind, state) DO UPDATE SET n = jobdeck_stripes.n + excluded.n)
 SELECT id, now FROM first
 """
-_COLUMNS = ("kinds", "args", "queues", "priorities", "max_attempts", "timeouts", "dues", "tags", "backoffs", "expiries")
+_COLUMNS = ("kinds", "args", "queues", "priorities", "max_attempts", "timeouts", "dues", "tags", "backoffs", "expiries", "traces")
 _ENQUEUE_BULK = """
 WITH first AS MATERIALIZED (SELECT jobdeck_take_ids(?1) AS id)
 INSERT INTO jobdeck_jobs (id, args, kind, queue, priority, state, max_attempts, timeout, created_at, scheduled_at, tags,
-                          backoff, expires_at)
-SELECT first.id + new.place - 1, new.args, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12
-  FROM first, unnest(?13::text[]) WITH ORDINALITY AS new (args, place)
+                          backoff, expires_at, trace)
+SELECT first.id + new.place - 1, new.args, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13
+  FROM first, unnest(?14::text[]) WITH ORDINALITY AS new (args, place)
 RETURNING (SELECT id FROM first)
 """
 _HOLDER = f"SELECT {JOB_COLUMNS} FROM jobdeck_jobs WHERE unique_taken = ?"
@@ -153,7 +153,7 @@ class Enqueuer:
         rows = [
             (
                 *(new.kind, new.args_json, new.queue, new.priority, new.max_attempts, _real(new.timeout)),
-                *(_real(new.scheduled_at), encode_tags(new), new.backoff_json, _real(new.expires_at)),
+                *(_real(new.scheduled_at), encode_tags(new), new.backoff_json, _real(new.expires_at), new.trace),
             )
             for new in jobs
         ]
@@ -173,7 +173,7 @@ class Enqueuer:
             counters.count_transition(pattern.queue, pattern.kind, None, state, len(args))
             values = (
                 *(pattern.kind, pattern.queue, pattern.priority, state.value, pattern.max_attempts, pattern.timeout, now, due),
-                *(encode_tags(pattern), pattern.backoff_json, pattern.expires_at),
+                *(encode_tags(pattern), pattern.backoff_json, pattern.expires_at, pattern.trace),
             )
             first = int(session.execute(_ENQUEUE_BULK, (len(args), *values, [*args])).get)
             counters.write(session)
@@ -224,7 +224,7 @@ def _insert(session: Session, new: NewJob, counters: CounterDeltas, now: float, 
         (
             *(new.kind, new.args_json, new.queue, new.priority, state.value, new.max_attempts, new.timeout, now, due),
             *(encode_tags(new), new.backoff_json, new.expires_at, new.unique_key, unique_states_mask(new)),
-            *(new.if_parent_fails.value, batch),
+            *(new.if_parent_fails.value, batch, new.trace),
         ),
     ).get
     if job_id is None:
@@ -263,9 +263,9 @@ def _holder(session: Session, new: NewJob, counters: CounterDeltas, now: float) 
     if state in (State.PENDING, State.SCHEDULED):
         state = State.PENDING if due <= now else State.SCHEDULED
     session.execute(
-        "UPDATE jobdeck_jobs SET kind = ?, args = ?, priority = ?, scheduled_at = ?, state = ?, tags = ?, expires_at = ?"
-        " WHERE id = ?",
-        (new.kind, new.args_json, new.priority, due, state.value, encode_tags(new), new.expires_at, holder.id),
+        "UPDATE jobdeck_jobs SET kind = ?, args = ?, priority = ?, scheduled_at = ?, state = ?, tags = ?, expires_at = ?,"
+        " trace = ? WHERE id = ?",
+        (new.kind, new.args_json, new.priority, due, state.value, encode_tags(new), new.expires_at, new.trace, holder.id),
     )
     counters.count_transition(holder.queue, holder.kind, holder.state, None)
     counters.count_transition(holder.queue, new.kind, None, state)

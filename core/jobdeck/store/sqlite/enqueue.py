@@ -28,22 +28,22 @@ from .rows import read_jobs, read_states
 _NEXT = "max((SELECT coalesce(max(id), 0) FROM jobdeck_jobs), (SELECT last FROM jobdeck_ids)) + 1"
 _ENQUEUE = f"""
 INSERT INTO jobdeck_jobs (id, kind, args, queue, priority, state, max_attempts, timeout, created_at, scheduled_at, tags,
-                          backoff, expires_at, unique_key, unique_final, if_parent_fails, batch)
-VALUES ({_NEXT}, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                          backoff, expires_at, unique_key, unique_final, if_parent_fails, batch, trace)
+VALUES ({_NEXT}, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _ENQUEUE_BULK = f"""
 WITH first(id) AS MATERIALIZED (SELECT {_NEXT})
 INSERT INTO jobdeck_jobs (id, args, kind, queue, priority, state, max_attempts, timeout, created_at, scheduled_at, tags,
-                          backoff, expires_at)
-SELECT first.id + key, value, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM first, json_each(?)
+                          backoff, expires_at, trace)
+SELECT first.id + key, value, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM first, json_each(?)
 """
 # One statement, regardless of the number of rows: each step releases the interpreter's lock, and seven threads wait for it.
 _ENQUEUE_TOGETHER = f"""
 WITH first(id) AS MATERIALIZED (SELECT {_NEXT})
 INSERT INTO jobdeck_jobs (id, kind, args, queue, priority, state, max_attempts, timeout, created_at, scheduled_at, tags,
-                          backoff, expires_at)
+                          backoff, expires_at, trace)
 SELECT first.id + key, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, ?,
-       value ->> 7, value ->> 8, value ->> 9, value ->> 10 FROM first, json_each(?)
+       value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11 FROM first, json_each(?)
 """
 
 
@@ -100,7 +100,7 @@ class Enqueuer:
             due, state = initial_state(new, now)
             counters.count_transition(new.queue, new.kind, None, state)
             values = (new.kind, new.args_json, new.queue, new.priority, state, new.max_attempts, new.timeout, due)
-            rows.append((*values, encode_tags(new), new.backoff_json, new.expires_at))
+            rows.append((*values, encode_tags(new), new.backoff_json, new.expires_at, new.trace))
         connection.execute(_ENQUEUE_TOGETHER, (now, json.dumps(rows, ensure_ascii=False)))
         counters.write(connection)
         ids = count(connection.last_insert_rowid() - len(rows) + 1)
@@ -137,7 +137,7 @@ class Enqueuer:
         counters.count_transition(pattern.queue, pattern.kind, None, state, len(args))
         values = (
             *(pattern.kind, pattern.queue, pattern.priority, state, pattern.max_attempts, pattern.timeout, now, due),
-            *(encode_tags(pattern), pattern.backoff_json, pattern.expires_at),
+            *(encode_tags(pattern), pattern.backoff_json, pattern.expires_at, pattern.trace),
         )
         with self._connections.write_transaction() as connection:
             connection.execute(_ENQUEUE_BULK, (*values, json.dumps(args, ensure_ascii=False)))
@@ -159,6 +159,7 @@ class Enqueuer:
             (
                 *(new.kind, new.args_json, new.queue, new.priority, state, new.max_attempts, new.timeout, now, due),
                 *(encode_tags(new), new.backoff_json, new.expires_at, new.unique_key, unique_final, new.if_parent_fails, batch),
+                new.trace,
             ),
         )
         job_id = connection.last_insert_rowid()
@@ -195,9 +196,9 @@ class Enqueuer:
         if state in (State.PENDING, State.SCHEDULED):
             state = State.PENDING if due <= now else State.SCHEDULED
         connection.execute(
-            "UPDATE jobdeck_jobs SET kind = ?, args = ?, priority = ?, scheduled_at = ?, state = ?, tags = ?, expires_at = ?"
-            " WHERE id = ?",
-            (new.kind, new.args_json, new.priority, due, state, encode_tags(new), new.expires_at, holder.id),
+            "UPDATE jobdeck_jobs SET kind = ?, args = ?, priority = ?, scheduled_at = ?, state = ?, tags = ?, expires_at = ?,"
+            " trace = ? WHERE id = ?",
+            (new.kind, new.args_json, new.priority, due, state, encode_tags(new), new.expires_at, new.trace, holder.id),
         )
         counters.count_transition(holder.queue, holder.kind, holder.state, None)
         counters.count_transition(holder.queue, new.kind, None, state)

@@ -73,6 +73,8 @@ def job_facts(job: Job, now: float, aged: int | None = None) -> list[StyledLine]
         facts.append(_fact("unique", safe(job.unique_key)))
     if job.batch is not None:
         facts.append(_fact("batch", str(job.batch)))
+    if job.trace_id is not None:
+        facts.append(_fact("trace", job.trace_id))
     if job.tags:
         facts.append(_fact("tags", safe(" ".join(job.tags))))
     if job.progress is not None:

@@ -1,0 +1,3 @@
+-- Schema 9: the trace that a job belongs to: a W3C `traceparent`, and after a space the `tracestate` if there is one.
+
+ALTER TABLE jobdeck_jobs ADD COLUMN trace TEXT;
