@@ -63,7 +63,19 @@ counted AS (
         ON CONFLICT (stripe, queue, kind, state) DO UPDATE SET n = jobdeck_stripes.n + excluded.n)
 SELECT id, now FROM first
 """
-_COLUMNS = ("kinds", "args", "queues", "priorities", "max_attempts", "timeouts", "dues", "tags", "backoffs", "expiries", "traces")
+_COLUMNS = (
+    "kinds",
+    "args",
+    "queues",
+    "priorities",
+    "max_attempts",
+    "timeouts",
+    "dues",
+    "tags",
+    "backoffs",
+    "expiries",
+    "traces",
+)
 _ENQUEUE_BULK = """
 WITH first AS MATERIALIZED (SELECT jobdeck_take_ids(?1) AS id)
 INSERT INTO jobdeck_jobs (id, args, kind, queue, priority, state, max_attempts, timeout, created_at, scheduled_at, tags,

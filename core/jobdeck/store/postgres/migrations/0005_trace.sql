@@ -1,3 +1,3 @@
--- Schema 4: the trace that a job belongs to: a W3C `traceparent`, and after a space the `tracestate` if there is one.
+-- Schema 5: the trace that a job belongs to: a W3C `traceparent`, and after a space the `tracestate` if there is one.
 
 ALTER TABLE jobdeck_jobs ADD COLUMN IF NOT EXISTS trace text;
