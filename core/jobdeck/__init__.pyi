@@ -514,14 +514,14 @@ from .settings import (
 from .store.maintenance import (
     Backup as Backup,
 )
+from .tracing.carried import (
+    carry_trace as carry_trace,
+)
 from .worker.health_file import (
     HealthFile as HealthFile,
 )
 from .worker.health_server import (
     HealthServer as HealthServer,
-)
-from .tracing.carried import (
-    carry_trace as carry_trace,
 )
 from .worker.worker import (
     Worker as Worker,
