@@ -12,12 +12,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from functools import cached_property
 from math import inf
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..model.jobs import Batch, Job, NewJob
+from ..model.record_class import record
 from .row_guard import ReadingGuard, RowGuard
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ LostLeases = list[int]
 """Ids of jobs whose lease was lost before the call. Nothing was changed for them."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class HeartbeatResult:
     """The outcome of a heartbeat."""
 
