@@ -463,6 +463,9 @@ from .model.overview import (
 from .model.priority import (
     effective_priority as effective_priority,
 )
+from .model.record_class import (
+    record as record,
+)
 from .model.schedules import (
     Schedule as Schedule,
 )

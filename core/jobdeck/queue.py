@@ -102,8 +102,8 @@ class Queue:
         self.random = random or Random()
         fork.register(self)
         self.registry = REGISTRY if registry is None else registry
-        self.actor = current_actor() if actor is None else check_actor(actor)
-        """The actor of operations that do not name one."""
+        if actor is not None:
+            self.actor = check_actor(actor)
         address = DatabaseAddress.parse(str(database or self.settings.database))
         self.where = address.shown
         """The address of the database, without the password."""
@@ -113,6 +113,11 @@ class Queue:
         self.store: Store = open_store(
             address, self.settings, self.clock, self.random, adopt=adopt, create=create, readonly=readonly
         )
+
+    @cached_property
+    def actor(self) -> str:
+        """The actor of operations that do not name one."""
+        return current_actor()
 
     @property
     def notice(self) -> str | None:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from pathlib import Path
 from typing import Any, Self
 
 from .dotenv_file import read_dotenv
 from .model.errors import InvalidSetting
+from .model.record_class import record
 
 PREFIX = "JOBDECK_"
 
@@ -131,7 +132,7 @@ def _report_unknown(name: str, known: Iterable[str]) -> None:
         logger.warning("%s is no setting of jobdeck, and has no effect; did you mean %s?", name, PREFIX + similar[0])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Settings:
     """All settings. `Settings.load()` reads them; tests and programs may also create them directly."""
 

@@ -14,7 +14,6 @@ import contextlib
 import json
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
 from random import Random
 from typing import Any
 
@@ -29,6 +28,7 @@ from .model.attempt_result import AttemptResult, Cancelled, Completed, Failed, R
 from .model.errors import InvalidOption, LeaseLost, UnknownKind
 from .model.jobs import Job, Outcome, Reason
 from .model.kind_names import SHELL
+from .model.record_class import record
 from .model.states import State
 from .queue import Queue
 from .settings import Settings
@@ -86,7 +86,7 @@ class FrozenClock:
             self._now += seconds
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class InlineResult:
     """The result of a job that was run inline."""
 

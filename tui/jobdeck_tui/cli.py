@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 from importlib import import_module
@@ -12,6 +11,7 @@ import click
 
 from jobdeck import __version__
 
+from .collection import defer_collection, skip_last_collection
 from .commands.common import CliContext, SuggestingGroup, common_options, print_error, report_error
 from .commands.init_process import become_init
 from .commands.standard_streams import check_standard_streams, finish_output, is_output_error
@@ -156,9 +156,11 @@ def cli(ctx: click.Context) -> None:
 def main() -> None:
     """Run the `jobdeck` script."""
     become_init()
-    gc.set_threshold(20_000, 20, 20)  # startup creates many objects and no garbage: collecting costs 10 %
+    defer_collection()
     check_standard_streams()
     try:
         cli()
     except KeyboardInterrupt:
         os._exit(130)
+    finally:
+        skip_last_collection()

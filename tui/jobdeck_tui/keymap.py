@@ -16,7 +16,7 @@ import re
 import tomllib
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
@@ -26,6 +26,8 @@ from typing import Any
 from textual.binding import Binding
 from textual.dom import DOMNode
 from textual.keys import Keys, key_to_character
+
+from jobdeck import record
 
 FILE = "keys.toml"
 _PACKAGE = __package__ or "jobdeck_tui"
@@ -50,7 +52,7 @@ _KEY_NAMES |= {"backtab": "backtab", "pos1": "home"}
 _WRITABLE = sorted({*_NAMED, *_KEY_NAMES, *(f"{modifier}+…" for modifier in _MODIFIER_NAMES)})
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class KeyAction:
     """An action that keys are bound to."""
 
@@ -68,7 +70,7 @@ class KeyAction:
         return f"{self.scope}.{self.name}"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Keymap:
     """The valid part of a keymap file."""
 

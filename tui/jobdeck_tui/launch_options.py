@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
+
+from jobdeck import record
 
 
 class FrameUnavailable(RuntimeError):
     """Nothing can be shown; the message says why in one sentence."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class FrameOptions:
     """Options to capture one frame instead of running a session."""
 
@@ -22,7 +23,7 @@ class FrameOptions:
     """The file to save an SVG screenshot to."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class LaunchOptions:
     """The options given on the command line; `None` and `False` mean not given."""
 

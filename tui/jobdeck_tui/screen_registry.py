@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
 from textual.screen import Screen
 
+from jobdeck import record
 
-@dataclass(frozen=True, slots=True)
+
+@record
 class ScreenSpec:
     """A screen other than the main one."""
 

@@ -9,6 +9,7 @@ from jobdeck import SWITCH_INTERVAL, CrashGuard, Queue, Settings
 
 from .app import Cockpit
 from .app_base import detect_ascii, theme_from_environment
+from .collection import collect_regularly
 from .feed.feed import Feed, Post
 from .frame_capture import capture_frame
 from .keymap import FILE, read_keymap
@@ -85,6 +86,7 @@ def run(
 def _run_app(app: Cockpit, log: ProgramLog, last_resort: LastResort) -> int:
     with RedirectedStreams(log):
         code: int | None = 0
+        collect_regularly()
         try:
             code = app.run(loop=responsive_loop())
         except Exception as error:  # raised outside of the app's own exception handling

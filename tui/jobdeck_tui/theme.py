@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from textual.filter import LineFilter
 from textual.theme import Theme
+
+from jobdeck import record
 
 from .terminal.color_depth import ColorDepth
 from .terminal.line_filters import CARET, PaletteFilter, SelectionFilter, SixteenColorsFilter, TerminalColorsFilter
@@ -257,7 +257,7 @@ CONTRAST_16 = _of_sixteen(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Look:
     """The colors of a theme for one kind of terminal."""
 
@@ -266,7 +266,7 @@ class Look:
     """Filters applied to each line after drawing."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Scheme:
     """A theme that the user can choose."""
 

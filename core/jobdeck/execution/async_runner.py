@@ -12,7 +12,6 @@ import sys
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
-from dataclasses import dataclass
 from functools import partial
 from types import FrameType
 from typing import Any, Protocol
@@ -21,6 +20,7 @@ from .. import fork
 from ..logs import get_logger
 from ..model.errors import AttemptSignal, Crashed
 from ..model.foreign_errors import text_of, type_name
+from ..model.record_class import record
 from .forked_child import exit_if_forked, process_identity
 
 logger = get_logger("jobdeck.worker")
@@ -52,7 +52,7 @@ class Stoppable(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Raised:
     """The exception that a coroutine raised. Passed as a value, because re-raising it would add useless frames."""
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from ..model.record_class import record
 
 TIMEOUT = 0.5
 """Seconds that the process running the job gets to reply."""
@@ -23,7 +24,7 @@ SendRequest = Callable[[str, float], str | None]
 """Sends a request to the workers and waits up to that many seconds; see `Notifier.request`."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Call:
     """One call of a stack."""
 
@@ -34,7 +35,7 @@ class Call:
     """The current source line; empty if it cannot be read."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Stack:
     """The stack of a running job at one moment, from its handler down. Its text is not sanitized."""
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 from ..model.kind_names import SHELL, handler_kind
+from ..model.record_class import record
 from .tokens import Scope, TokenFile
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ can reach a port on its loopback address."""
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Caller:
     """The sender of a request."""
 

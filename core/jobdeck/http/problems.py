@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from http import HTTPStatus
 from typing import Any
 
@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from ..model import errors
 from ..model.errors import InvalidArguments, InvalidOption, JobdeckError
+from ..model.record_class import record
 
 MEDIA_TYPE = "application/problem+json"
 _BUSY = 1
@@ -41,7 +42,7 @@ class Problem(BaseModel):
     errors: list[FieldProblem] | None = Field(None, description="The values that are wrong, for 422.")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Rule:
     """The status and the headers that report an error of jobdeck."""
 

@@ -13,12 +13,12 @@ import stat
 import time
 from collections.abc import Callable, Iterable
 from contextlib import contextmanager
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..model.errors import InvalidOption, TokenExists, TokenFileRefused, TokenNotFound
+from ..model.record_class import record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,7 +41,7 @@ class Scope(StrEnum):
     """Use the kind `shell`, which runs any command, wherever another scope allows to enqueue or edit jobs."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Token:
     """A token, without its secret."""
 

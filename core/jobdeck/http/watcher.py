@@ -12,13 +12,13 @@ import time
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from ..logs import get_logger
 from ..model.errors import JobdeckError, JobNotFound
 from ..model.events import MAX_EVENTS, Event
 from ..model.jobs import LogLine
+from ..model.record_class import record
 from ..model.states import FINAL, State
 from ..queue import Queue
 
@@ -267,7 +267,7 @@ class LogTail(Probe):
         return False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Gap:
     """In place of events that came faster than they could be read."""
 

@@ -74,7 +74,7 @@ _SETUP = frozenset(
 _SETUP |= {"test", "[", "[["}
 """Commands of a shell that prepare for the next one; they give the name only if no other command does."""
 _SEPARATORS = frozenset((";", "&&", "||", "|", "&", "|&", ";;", "\n"))
-_REDIRECTION = re.compile(r"\d*(<|>|>>|<>|>\||<<|<<-|<<<|>&|<&|&>|&>>)")
+_REDIRECTION = r"\d*(<|>|>>|<>|>\||<<|<<-|<<<|>&|<&|&>|&>>)"
 
 
 def default_name(command: Sequence[str], *, shell: bool = False) -> str:
@@ -231,9 +231,9 @@ def _program_words(words: Sequence[str]) -> Sequence[str]:
             return ()
         if word in _KEYWORDS or _ASSIGNMENT.match(word):
             at += 1
-        elif _REDIRECTION.fullmatch(word):
+        elif re.fullmatch(_REDIRECTION, word):
             at += 2
-        elif word.isdecimal() and at + 1 < len(words) and _REDIRECTION.fullmatch(words[at + 1]):
+        elif word.isdecimal() and at + 1 < len(words) and re.fullmatch(_REDIRECTION, words[at + 1]):
             at += 3
         else:
             return words[at:]

@@ -11,10 +11,11 @@ import inspect
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any
+
+from ..model.record_class import record
 
 Handler = Callable[..., Any]
 
@@ -22,7 +23,7 @@ _MAIN = ("__main__", "__mp_main__")
 _VALUES = (type(None), bool, int, float, str, bytes)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Definition:
     """The definition of a handler, as it was when the handler was registered."""
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from ..model.backoff import CAP, FIRST, LONGEST, Bounds, parse_bounds
 from ..model.foreign_errors import flatten_group, is_named
+from ..model.record_class import record
 
 CustomBackoff = Callable[[int, BaseException], float]
 """The number of the failed attempt (1 for the first) and its exception → seconds until the next attempt."""
@@ -15,7 +15,7 @@ CustomBackoff = Callable[[int, BaseException], float]
 Errors = tuple[type[BaseException], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RetryPolicy:
     """The retry policy of a kind."""
 

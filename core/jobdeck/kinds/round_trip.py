@@ -17,12 +17,14 @@ from decimal import Decimal
 from types import NoneType
 from typing import Any
 
+from ..model.record_class import record
+
 _PLAIN = (str, int, bool, NoneType, bytes)
 _LONGEST = 60
 """The maximum number of characters of a value in a message."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@record
 class Difference:
     """The first difference between an argument and what the handler would get."""
 

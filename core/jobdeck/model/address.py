@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import NoReturn, Self
 from urllib.parse import unquote_to_bytes
 
 from .errors import StoreRefused
+from .record_class import record
 
 # Texts, which `re` compiles when they are first used: most addresses are plain paths, and each command starts anew.
 _SERVERS = ("postgresql", "postgres")
@@ -36,7 +37,7 @@ _QUOTED_URL = r"((?:^|(?<=[^A-Za-z0-9+.-]))[A-Za-z][A-Za-z0-9+.-]*:/+[^\s:@/'\"]
 _QUOTED_OPTION = r"(?i)((?:pass|pwd|secret)\w*\s*=\s*)('(?:[^'\\]|\\.)*'|[^\s'&]+)"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DatabaseAddress:
     """The parsed address of a database."""
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from .jobs import IfParentFails, Job
 from .kind_names import handler_kind
 from .overview import WorkerInfo
+from .record_class import record
 from .states import State
 
 AHEAD_COUNTED = 10_000
@@ -16,7 +17,7 @@ _STARTING = 5.0
 """Seconds that a worker has to start its threads."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Parent:
     """A job that another job waits for."""
 
@@ -25,7 +26,7 @@ class Parent:
     """`None` if it was deleted or pruned."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class DrainRate:
     """The rate at which the workers that serve a job have recently finished attempts."""
 
@@ -37,7 +38,7 @@ class DrainRate:
     """Mean run time of an attempt, in seconds."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class ClaimConditions:
     """Everything that decides whether a job is claimed, read by a store in one transaction."""
 

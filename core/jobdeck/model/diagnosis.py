@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from .claim_conditions import AHEAD_COUNTED, ClaimConditions, eligible_workers, is_available
 from .jobs import IfParentFails, Job
 from .overview import WorkerInfo
+from .record_class import record
 from .states import State
 
 _BUSY = 0.5
@@ -19,7 +19,7 @@ _BUSY = 0.5
 _PARENTS_NAMED = 10
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Check:
     """One condition of the claim."""
 
@@ -33,7 +33,7 @@ class Check:
     """When it will be met by itself, in seconds since 1970, if known."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Explanation:
     """Why a job runs or does not run, at one point in time."""
 

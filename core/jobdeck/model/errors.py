@@ -14,7 +14,7 @@ from typing import NamedTuple
 from .states import Operation, State
 from .suggestions import closest_name
 
-_ENDED_TWICE = re.compile(r"(?<=[^.\s][.?!…])[.](?=\s|$)")
+_ENDED_TWICE = r"(?<=[^.\s][.?!…])[.](?=\s|$)"
 
 
 class JobdeckError(Exception):
@@ -22,7 +22,7 @@ class JobdeckError(Exception):
 
     def __str__(self) -> str:
         # The text of another error that it quotes may end with a full stop of its own.
-        return _ENDED_TWICE.sub("", super().__str__())
+        return re.sub(_ENDED_TWICE, "", super().__str__())
 
 
 class JobNotFound(JobdeckError):

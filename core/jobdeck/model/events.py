@@ -5,10 +5,10 @@ Times are seconds since 1970-01-01 UTC, durations seconds.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from .jobs import Outcome
+from .record_class import record
 
 MAX_RUNS = 5_000
 """The maximum number of runs returned at once."""
@@ -16,7 +16,7 @@ MAX_EVENTS = 10_000
 """The maximum number of events returned at once."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Run:
     """One attempt, with the main properties of its job."""
 
@@ -61,7 +61,7 @@ FAILURES = frozenset({Outcome.FAILED, Outcome.TIMED_OUT, Outcome.CRASHED})
 """The outcomes after which a job is retried or fails."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Runs:
     """The runs that overlap a time range."""
 
@@ -102,7 +102,7 @@ class EventType(StrEnum):
     """An operation was undone."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Event:
     """One event."""
 

@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 
 from .errors import InvalidFilter
 from .filter_text import Pattern, filter_characters, parse_value
 from .jobs import Reason
+from .record_class import record
 from .states import State
 from .suggestions import closest_name, did_you_mean
 
@@ -27,7 +27,7 @@ Value = Literal | Pattern
 """A value of a term."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Term:
     """One comparison. `field` is a key of `FIELDS`, `args.<path>`, or `text`."""
 
@@ -38,7 +38,7 @@ class Term:
     negated: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Condition:
     """Terms that a job must all match. Without terms, every job matches."""
 

@@ -7,9 +7,10 @@ space or backslash literal, inside quotation marks, too; before any other charac
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
+
+from .record_class import record
 
 _ESCAPABLE = '*?",\\'
 
@@ -21,7 +22,7 @@ class Wildcard(Enum):
     ANY_CHARACTER = "?"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Pattern:
     """A text with wildcards."""
 

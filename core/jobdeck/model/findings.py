@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from .record_class import record
 
 
 class Severity(StrEnum):
@@ -16,7 +17,7 @@ class Severity(StrEnum):
     """Jobs are, or may get, lost or stuck."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Finding:
     """The result of one check."""
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from itertools import pairwise
 
 from .claim_conditions import is_available, matches
 from .overview import QueueInfo, TimeSlice, WorkerInfo
+from .record_class import record
 from .states import State
 
 Point = tuple[float, int]
@@ -45,7 +46,7 @@ class Trend(StrEnum):
     STALLED = "stalled"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class QueueStats:
     """A queue and its last minutes, read in one transaction."""
 
@@ -90,7 +91,7 @@ class QueueStats:
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Forecast:
     """When a queue will be empty, at the rate of the last minutes."""
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Any
 
 from .backoff import Bounds, read_bounds
 from .errors import InvalidOption, InvalidPayload, JobdeckError
+from .record_class import record
 from .states import State
 from .trace_context import split_trace
 
@@ -74,7 +75,7 @@ class OnConflict(StrEnum):
     """Raise `UniqueKeyConflict`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class NewJob:
     """A validated job that is not in the store yet. Created by `Queue.new_job`."""
 
@@ -104,7 +105,7 @@ class NewJob:
     """The trace that it belongs to; see `trace_context`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class JobEdit:
     """A validated edit of a queued job. `None` leaves a field unchanged. Created by `check_edit`."""
 
@@ -123,7 +124,7 @@ _ESTIMATES_AFTER = 1.0
 """Seconds that a job must have run before the time left is estimated."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Job:
     """A job, as it was when it was read."""
 
@@ -235,7 +236,7 @@ class Job:
             return self.result_json
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Batch:
     """Jobs that were enqueued together and can be waited for as a whole."""
 
@@ -263,7 +264,7 @@ class Batch:
         return self.finished and not (self.counts.get(State.FAILED) or self.counts.get(State.CANCELLED))
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PageEnd:
     """The last job of a page of a sorted list, after which the next page begins, even if the job has changed or gone since."""
 
@@ -289,7 +290,7 @@ PAGED_SORTS = {name: name for name in ("id", "state", "kind", "queue", "priority
 PAGED_SORTS |= {"age": "created_at", "due": "scheduled_at", "started": "started_at", "finished": "finished_at"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Dependencies:
     """The dependencies of a job: its parents and children. At most 1,000 of each, those with the lowest ids."""
 
@@ -303,7 +304,7 @@ class Dependencies:
     """The jobs that depend on it, with their states."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Limits:
     """The limits of a queue, for all processes together; `None` means no limit."""
 
@@ -314,7 +315,7 @@ class Limits:
     period: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Attempt:
     """One attempt of a job, finished or running."""
 
@@ -337,7 +338,7 @@ UNFINISHED = "…"
 """Ends the stored level of a log entry whose last line continues in the next entry of its level."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class LogLine:
     """An entry of an attempt's log: one logging record, or some lines of a command's output."""
 
@@ -354,7 +355,7 @@ class LogLine:
     """Whether the last line continues in the next entry of its level; at the end of a log, whether it has no newline."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Kind:
     """A kind of job that can be enqueued, with its defaults and parameters."""
 
@@ -378,7 +379,7 @@ class Kind:
     """The errors that fail a job without a retry."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Parameter:
     """One argument of a kind."""
 
@@ -391,7 +392,7 @@ class Parameter:
     doc: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class OperationResult:
     """The result of an operation on several jobs: each was done, or refused with an error."""
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from .errors import InvalidOption, JobdeckError
+from .record_class import record
 
 MAX_ACTOR_LENGTH = 200
 """The maximum length of an actor's name, in characters."""
@@ -17,7 +18,7 @@ SCHEDULE_OPERATIONS = ("add schedule", "edit schedule", "pause schedule", "resum
 """The names of the journaled operations on a schedule."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Actor:
     """Who performs an operation, and the journal entry that it belongs to."""
 
@@ -26,7 +27,7 @@ class Actor:
     """The journal entry that this operation continues, so that both are undone together; a new one if `None`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class JournalEntry:
     """One operation of a person or a program on jobs, queues or a schedule."""
 
@@ -50,7 +51,7 @@ class JournalEntry:
     undone_by: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class UndoResult:
     """The result of an undo or a redo: for each job it was done, or refused with an error."""
 

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from functools import lru_cache
 
 from .overview import TimeSlice
+from .record_class import record
 
 
 class Grouping(StrEnum):
@@ -21,7 +22,7 @@ class Grouping(StrEnum):
     KIND = "kind"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Metrics:
     """The metrics of a time range up to now: in total and in time slices."""
 
@@ -40,7 +41,7 @@ class Metrics:
     """The completed attempts of each queue or kind in each slice."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class ErrorGroup:
     """Failed attempts with the same kind, error and place; of commands with the same exit code and last line of errors."""
 

@@ -6,13 +6,14 @@ Times are seconds since 1970-01-01 UTC, durations seconds, unless the name says 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from .jobs import Job, Limits
+from .record_class import record
 from .states import State
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class StuckJob:
     """A job that was asked to stop and whose code still occupies a thread."""
 
@@ -24,7 +25,7 @@ class StuckJob:
     """`cancelled`, `timed out`, `lease lost` or `shutdown`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class StalledThread:
     """A thread of a worker that makes no progress, so that its jobs are not claimed, not recorded or not run."""
 
@@ -36,7 +37,7 @@ class StalledThread:
     """The reason in one sentence if it fails repeatedly; `None` if it hangs."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class WorkerInfo:
     """A registered worker process."""
 
@@ -68,7 +69,7 @@ class WorkerInfo:
     """The threads of the worker itself that make no progress."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class QueueInfo:
     """A queue, with its number of jobs by state."""
 
@@ -86,7 +87,7 @@ class QueueInfo:
         return self.counts.get(State.PENDING, 0)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Latency:
     """Percentiles of a measured duration, in seconds. `None` if nothing was measured."""
 
@@ -96,7 +97,7 @@ class Latency:
     count: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class TimeSlice:
     """The metrics of one time slice."""
 
@@ -137,7 +138,7 @@ class TimeSlice:
         return self.failed / ended if ended else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Overview:
     """A consistent snapshot of the whole queue, as shown on the main screen of the cockpit."""
 

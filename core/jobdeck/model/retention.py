@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from .record_class import record
 from .states import FINAL, State
 
 FINAL_STATES = tuple(state for state in State if state in FINAL)
@@ -14,7 +13,7 @@ GIVEN_BACK_KEPT = 100
 have any number of them. All other attempts are kept as long as the job."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RetentionRule:
     """The retention of the jobs in one final state. Jobs beyond either bound are pruned, oldest first."""
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import Any
 
+from .record_class import record
 from .states import State
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ScheduledRun:
     """A job that a schedule enqueued, in short: without arguments, result and log."""
 
@@ -32,7 +32,7 @@ class ScheduledRun:
         return self.finished_at - self.started_at
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Schedule:
     """A periodic job: what is enqueued at each tick, and when the next tick is."""
 

@@ -12,13 +12,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from functools import cached_property
 from math import inf
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..model.errors import StoreRefused
 from ..model.jobs import Batch, Job, NewJob
+from ..model.record_class import record
 from .moved import moved_problem
 from .row_guard import ReadingGuard, RowGuard
 
@@ -45,7 +45,7 @@ LostLeases = list[int]
 """Ids of jobs whose lease was lost before the call. Nothing was changed for them."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class HeartbeatResult:
     """The outcome of a heartbeat."""
 

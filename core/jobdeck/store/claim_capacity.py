@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from math import inf
 from typing import Any, TypeVar
 
 from ..model.errors import RowDamaged
 from ..model.kind_names import handler_kind
+from ..model.record_class import record
 from ..model.states import State
 from .records import COLUMN_INDEX
 
@@ -27,7 +28,7 @@ Picked = TypeVar("Picked", bound=Sequence[Any])
 """A row of `JOB_COLUMNS`, with its attempt already counted."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ClaimRequest:
     """The jobs that a worker asks for."""
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from ..logs import get_logger
 from ..model.errors import RowDamaged
 from ..model.findings import Finding, Severity
 from ..model.jobs import Reason
+from ..model.record_class import record
 from ..model.states import FINAL, State
 from .backend import Backend, SqlConnection, rows_of
 from .operations.journal_writer import decompress
@@ -28,7 +28,7 @@ _EVIDENCE = 2000
 _USED_IDS = ("SELECT max(id) FROM jobdeck_jobs", "SELECT max(job_id) FROM jobdeck_attempts")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DamagedRow:
     """A row that breaks the rules of its table."""
 

@@ -6,10 +6,10 @@ Each store finds and stages dependents in its own way; the decisions are the sam
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ..model.jobs import IfParentFails, Reason
+from ..model.record_class import record
 from ..model.states import State
 from .backend import SqlConnection, rows_of
 from .counters import CounterDeltas
@@ -30,7 +30,7 @@ class StageReady(Protocol):
     def __call__(self, connection: Any, counters: CounterDeltas, children: Sequence[int], now: float, /) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DependencyResolver:
     """Resolves the dependencies of one store."""
 

@@ -7,10 +7,10 @@ for most of the time that two jobs with many lines run, and keep a server busy w
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
+from ..model.record_class import record
 from .backend import SqlConnection, rows_of
 
 _KNOWN = 2000
@@ -41,7 +41,7 @@ class Committing(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Extent:
     """The extent of a log."""
 

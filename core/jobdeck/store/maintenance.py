@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from ..model.findings import Finding
+from ..model.record_class import record
 from ..model.retention import RetentionRule
 from .damaged_rows import DamagedRow
 
@@ -15,7 +15,7 @@ Progress = Callable[[int, int], None]
 """Called with the completed amount and the total."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class WalState:
     """The write-ahead log of the database after a checkpoint."""
 
@@ -25,7 +25,7 @@ class WalState:
     """Whether a reader, or another program that checkpoints it, prevented a complete checkpoint."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Backup:
     """A copy of the queue, checked and complete."""
 

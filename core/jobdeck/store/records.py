@@ -22,7 +22,7 @@ COLUMN_INDEX = {name: place for place, name in enumerate(_FIELDS)}
 
 # A frozen dataclass sets each field with object.__setattr__, which takes eight times as long as reading the row. So the record
 # is created mutable, and frozen by changing its class to the frozen one of the same shape.
-_MutableJob = make_dataclass("_Thawed", _FIELDS, slots=True)
+_MutableJob = make_dataclass("_MutableJob", _FIELDS, slots=True, repr=False, eq=False)
 
 Row = Sequence[Any]
 

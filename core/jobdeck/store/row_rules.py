@@ -7,11 +7,11 @@ bytes as text, and any number of seconds is a time.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from ..model.jobs import IfParentFails, Outcome, Reason
 from ..model.journal import QUEUE_OPERATIONS, SCHEDULE_OPERATIONS
+from ..model.record_class import record
 from ..model.states import Operation, State
 
 EARLIEST, LATEST = -6e10, 2.5e11
@@ -20,7 +20,7 @@ LOWEST, HIGHEST = -(2**31), 2**31 - 1
 _IDS = 2**63 - 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class ColumnRule:
     """The rule for one column of a valid row."""
 
@@ -46,7 +46,7 @@ class ColumnRule:
         return ", ".join(f"'{word}'" for word in self.words)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TableRule:
     """The rules for the rows of one table."""
 

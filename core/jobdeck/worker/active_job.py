@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ..execution.context import JobContext
 from ..model.attempt_result import AttemptResult, Released
 from ..model.jobs import Job
+from ..model.record_class import record
 
 
 @dataclass(slots=True, eq=False)
@@ -39,7 +40,7 @@ class ActiveJob:
         return Released(self.job, self.started_at or now, now)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ClaimTurn:
     """The claimer's next batch of work: the results to record, and the number of jobs to claim."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -72,6 +73,34 @@ def test_reading_and_enqueueing_import_no_heavy_module(words: tuple[str, ...], t
     found = _imported("--db", "jobs.db", *words, folder=tmp_path)
     assert "apsw" in found
     assert not found & HEAVY
+
+
+def test_an_enqueue_loads_few_modules_generates_few_methods_and_collects_no_garbage(tmp_path: Path) -> None:
+    """Shell loops enqueue with one process a job: these counts are the time that it takes to start, on any machine."""
+    Queue(tmp_path / "jobs.db").close()
+    code = """
+import atexit, builtins, gc, json, sys
+execute, generated, collected = exec, [], []
+def count(text, *names):
+    if isinstance(text, str):
+        generated.append(text)
+    return execute(text, *names)
+builtins.exec = count
+def write():
+    own = sum(name.partition(".")[0] in ("jobdeck", "jobdeck_tui") for name in sys.modules)
+    json.dump([own, len(sys.modules), len(generated), len(collected)], open("counts.json", "w"))
+atexit.register(write)
+from jobdeck_tui.cli import main
+gc.callbacks.append(lambda phase, info: collected.append(phase))
+main()
+"""
+    words = ("--db", "jobs.db", "enqueue", "shell", 'command=["true"]')
+    subprocess.run([sys.executable, "-c", code, *words], cwd=tmp_path, check=True, stdout=subprocess.DEVNULL)
+    own, modules, generated, collected = json.loads((tmp_path / "counts.json").read_text())
+    assert own <= 90
+    assert modules <= 235
+    assert generated <= 22
+    assert collected == 0
 
 
 def test_version_prints_the_version_of_the_package() -> None:

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 DEBUG = "JOBDECK_LOG_LEVEL"
-_ENDED_TWICE = re.compile(r"(?<=[^.\s][.?!…])[.](?=\s|$)")
+_ENDED_TWICE = r"(?<=[^.\s][.?!…])[.](?=\s|$)"
 """The full stop after a quoted message that ends with one."""
 OPTIONAL_MODULES = ("textual_speedups", "tree_sitter")
 """Optional modules that Textual imports if they are installed."""
-_ADDRESS = re.compile(r"'[^'\s]*:[^'\s]*@[^'\s]*'")
+_ADDRESS = r"'[^'\s]*:[^'\s]*@[^'\s]*'"
 """A word of the command line that may be the address of a database, with its password, in the wrong place."""
 _SYNONYMS = {
     **dict.fromkeys(("ls", "ps", "jobs"), "list"),
@@ -61,11 +61,11 @@ class CommandError(click.ClickException):
     """Report that a command failed for a reason of its own: one sentence, exit code 1."""
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class CliContext:
     """Hold the common options, given before or after the subcommand."""
 
-    db: str | None = field(default=None, repr=False)  # may hold a password
+    db: str | None = None  # may hold a password
     app: str | None = None
     threads: int | None = None
     readonly: bool = False
@@ -313,7 +313,7 @@ def report_error(error: Exception) -> int:
         return 2
     if isinstance(error, click.UsageError):
         hint = f"\nTry '{error.ctx.command_path} --help'." if error.ctx is not None else ""
-        return _print_failure(_ADDRESS.sub("'…'", error.format_message()), hint, code=2)
+        return _print_failure(re.sub(_ADDRESS, "'…'", error.format_message()), hint, code=2)
     if isinstance(error, click.ClickException):
         return _print_failure(error.format_message(), code=error.exit_code)
     if isinstance(error, (click.Abort, KeyboardInterrupt)):
@@ -341,4 +341,4 @@ def print_error(sentence: str) -> None:
     """Print one sentence on standard error, without a password that it may quote from the command line."""
     from jobdeck import redact
 
-    click.echo(f"jobdeck: {safe(redact(_ENDED_TWICE.sub('', sentence)))}", err=True)
+    click.echo(f"jobdeck: {safe(redact(re.sub(_ENDED_TWICE, '', sentence)))}", err=True)

@@ -6,12 +6,11 @@ import sys
 import time
 from array import array
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import click
 
-from jobdeck import FINAL, InvalidArguments, Job, JobdeckError, NewJob, Queue, State, UniqueKeyConflict
+from jobdeck import FINAL, InvalidArguments, Job, JobdeckError, NewJob, Queue, State, UniqueKeyConflict, record
 
 from ..text.placeholders import fill, fill_command, has_placeholder
 from .common import CliContext, CommandError, absolute_folder, print_error
@@ -24,7 +23,7 @@ _POLLED = 1000
 """The number of jobs that are polled at once, the oldest ones."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class EachOptions:
     """The options that turn lines into jobs."""
 

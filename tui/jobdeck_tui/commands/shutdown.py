@@ -9,6 +9,7 @@ import threading
 import time
 from typing import Protocol
 
+from ..collection import collect_regularly
 from ..terminal.last_resort import LastResort
 from .output import count_of
 
@@ -75,6 +76,7 @@ def start_service(service: Service, on_signal: StopSignals) -> None:
 
     for number in STOP_SIGNALS:
         handle_signal(number, on_signal)
+    collect_regularly()
     try:
         service.start()
         on_signal.starting = False

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 import click
+
+from jobdeck import record
 
 from ..text.sanitize import pad, safe, width
 from .output import dim as dimmed
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class OutputColumn:
     """Describe a column of a table."""
 
@@ -23,7 +24,7 @@ class OutputColumn:
     """The order of dropping: largest number first; 0 means never."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class OutputCell:
     """Hold the text of a cell, safe to print, with an optional color name."""
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import date, timedelta
 from random import Random
 from typing import Any
+
+from jobdeck import record
 
 STEP = 0.1
 """Seconds between two batches of the stream."""
@@ -15,7 +17,7 @@ BURST_EVERY = 20.0
 """Seconds between two bursts."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class JobSpec:
     """A job to enqueue, not validated yet: the arguments of `Queue.new_job`."""
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from jobdeck import record
 
 STALE_AFTER = 3.0
 """Seconds without a new snapshot after which the data counts as stale."""
@@ -14,7 +15,7 @@ STALL_AFTER = 3.0
 """Seconds between two beats after which this process must have been stalled: stopped, or suspended."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ConnectionStatus:
     """A problem with the database at one moment."""
 

@@ -6,9 +6,9 @@ import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
-from jobdeck import FIELDS, Job, Queue, Reason, State, filter_characters, fold_case, name_in_kind, quote_filter_value
+from jobdeck import FIELDS, Job, Queue, Reason, State, filter_characters, fold_case, name_in_kind, quote_filter_value, record
 
 from ..text.arguments import editable_arguments
 from ..text.sanitize import safe
@@ -36,7 +36,7 @@ _WORD = re.compile(r"(?P<sign>-?)(?P<field>[A-Za-z_]+(?:\.[^\s:<>=\"]+)?)(?P<op>
 _STEP = re.compile(r"[^\s:<>=\".\\]+")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Suggestion:
     """A text that can be inserted into the filter."""
 
@@ -45,7 +45,7 @@ class Suggestion:
     """The meaning of the text."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Suggestions:
     """Suggestions that can replace a part of the filter."""
 
@@ -59,7 +59,7 @@ class Suggestions:
         return before + text[self.end :], len(before)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Vocabulary:
     """The queue's vocabulary: for each field the values of its jobs, the most frequent first."""
 

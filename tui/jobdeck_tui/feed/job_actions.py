@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from jobdeck import Job, Operation, OperationResult, Queue, State, Term, UndoResult, allows
+from jobdeck import Job, Operation, OperationResult, Queue, State, Term, UndoResult, allows, record
 
 from ..text.sanitize import safe
 from .pages import condition_of
@@ -18,7 +18,7 @@ _READ = 5000
 """Records read at once if a preview checks each job."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class JobAction:
     """An action on jobs."""
 
@@ -107,7 +107,7 @@ def disabled_reason(operation: Operation, state: State) -> str:
     return _REFUSALS[operation].get(state, f"are {state.value}")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Selection:
     """The jobs of an action: some by their ids, or all that match a filter when the preview is computed."""
 
@@ -127,7 +127,7 @@ class Selection:
         return f"all jobs that match {' '.join(parts)}" if parts else "all jobs"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ActionPreview:
     """What an action would do."""
 

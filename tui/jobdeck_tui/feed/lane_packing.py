@@ -8,10 +8,9 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from math import inf
 
-from jobdeck import Run, WorkerInfo
+from jobdeck import Run, WorkerInfo, record
 
 Key = tuple[int, int]
 """A run's job and lease."""
@@ -19,7 +18,7 @@ Stretch = tuple[float, float, Run]
 """The start and end of a run; the end is infinite while it runs."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Bar:
     """A run in its lane. `end` is infinite while it runs."""
 
@@ -28,7 +27,7 @@ class Bar:
     end: float
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class WorkerLanes:
     """A worker and its lanes, each with its bars in chronological order."""
 

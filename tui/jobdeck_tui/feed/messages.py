@@ -9,13 +9,13 @@ from typing import Any
 
 from textual.message import Message
 
-from jobdeck import Attempt, Batch, Dependencies, Explanation, Job, JournalEntry, LogLine, Overview, Stack
+from jobdeck import Attempt, Batch, Dependencies, Explanation, Job, JournalEntry, LogLine, Overview, Stack, record
 
 from ..text.kind_history import KindHistory
 from .queries import ScreenQuery
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class View:
     """The jobs that the table wants to show, and the range of the charts."""
 
@@ -44,7 +44,7 @@ class View:
         return (self.filter, self.tab)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class JobsPage:
     """The jobs that match a view, and the records of those near the screen."""
 
@@ -62,7 +62,7 @@ class JobsPage:
     """The view that the table requested."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LocalWorker:
     """The worker threads of this process."""
 
@@ -73,7 +73,7 @@ class LocalWorker:
     """Why they can neither claim nor finish jobs; `None` if they can."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DashboardSnapshot:
     """Everything the main screen shows, at one moment."""
 
@@ -92,7 +92,7 @@ class Snapshot(Message):
         return isinstance(message, Snapshot)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Detail:
     """Everything the job screen shows, at one moment."""
 

@@ -10,9 +10,9 @@ import threading
 import time
 from array import array
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
-from jobdeck import FIELDS, Condition, InvalidFilter, Job, Queue, StoreReplaced, Term, parse_filter
+from jobdeck import FIELDS, Condition, InvalidFilter, Job, Queue, StoreReplaced, Term, parse_filter, record
 
 from .messages import JobsPage, View
 
@@ -30,7 +30,7 @@ SOON = 0.12
 Order = tuple[str, str, str, bool]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ListRequest:
     """A list to read. A different number means a different moment."""
 
@@ -42,7 +42,7 @@ class ListRequest:
         return (self.view.order, self.number) == (view.order, number)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ListedIds:
     """A list that was read, or the error."""
 

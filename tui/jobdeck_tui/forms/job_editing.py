@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from jobdeck import Job, JobdeckError, parse_duration
+from jobdeck import Job, JobdeckError, parse_duration, record
 
 from ..text.arguments import editable_arguments, edited_arguments
 from ..text.sanitize import safe_json
@@ -30,7 +29,7 @@ class EditError(Exception):
         self.problem, self.line = problem, line
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class EditDocument:
     """A part of a job that can be edited."""
 

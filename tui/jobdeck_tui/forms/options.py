@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from jobdeck import Job, Kind, Schedule, parse_duration
+from jobdeck import Job, Kind, Schedule, parse_duration, record
 
 from ..text.format import span
 from ..text.times import parse_time
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Option:
     """An option: its name in the form, the placeholder for its default, a hint, and its flag on the command line."""
 

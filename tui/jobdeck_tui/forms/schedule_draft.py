@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from jobdeck import JobdeckError, Kind, Queue, Schedule, ScheduleNotFound, handler_kind
+from jobdeck import JobdeckError, Kind, Queue, Schedule, ScheduleNotFound, handler_kind, record
 
 from ..text.sanitize import safe
 from .validation import Problems, error_to_problem
@@ -15,7 +14,7 @@ TICKS = 3
 """The number of ticks previewed while the expression is typed."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TickPreview:
     """A preview of the next ticks."""
 
@@ -26,7 +25,7 @@ class TickPreview:
     ticks: tuple[float, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ScheduleDraft:
     """The typed values, and the schedule to edit; `before` is `None` for a new one."""
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib.resources import files
+
+from jobdeck import record
 
 ORDER = (
     "getting-started",
@@ -34,7 +35,7 @@ _COMMENT = re.compile(r"^<!--.*?-->\n", re.MULTILINE | re.DOTALL)
 _ENDING = ".md"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Page:
     """One page of the guide."""
 

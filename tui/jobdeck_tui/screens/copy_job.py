@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -13,14 +12,14 @@ from textual.content import Content
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
-from jobdeck import Attempt, mask_arguments_json
+from jobdeck import Attempt, mask_arguments_json, record
 
 from ..feed.messages import Detail
 from ..forms.cli_command import enqueue_command
 from .terminal_screen import TerminalDialog
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Part:
     """A part of a job that can be copied."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 
 from textual.binding import Binding, BindingType
@@ -11,7 +10,7 @@ from textual.containers import Horizontal
 from textual.events import Resize
 from textual.widget import Widget
 
-from jobdeck import Forecast, QueueStats, State, Trend, forecast
+from jobdeck import Forecast, QueueStats, State, Trend, forecast, record
 
 from ..app_base import changes_queue
 from ..feed.messages import DashboardSnapshot
@@ -252,7 +251,7 @@ def _heads(width: int) -> tuple[TableColumn, ...]:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Sizes:
     """Widths that the cells of a column share."""
 

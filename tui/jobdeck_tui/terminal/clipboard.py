@@ -7,13 +7,14 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from jobdeck import record
 
 PATIENCE = 3.0
 """The maximum number of seconds that a tool may take."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Tool:
     """A program that takes text for the clipboard on its standard input."""
 

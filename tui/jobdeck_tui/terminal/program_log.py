@@ -14,10 +14,11 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from io import TextIOWrapper
 from types import TracebackType
 from typing import Any, Self
+
+from jobdeck import record
 
 _MOST = 2000
 """The newest entries kept: this many warnings, and this many others, which cannot displace the warnings."""
@@ -27,7 +28,7 @@ _LONGEST = 2000
 logger = logging.getLogger("jobdeck.thread")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LogEntry:
     """One line of the log."""
 

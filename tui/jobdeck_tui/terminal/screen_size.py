@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from jobdeck import record
 
 MIN_SIZE = (60, 15)
 """The columns and lines that the cockpit needs."""
@@ -16,7 +17,7 @@ def draws_screens(environ: Mapping[str, str]) -> bool:
     return environ.get("TERM") not in _LINES_ONLY
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Background:
     """The colors of the background, of text and of quiet text, as #rrggbb."""
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from jobdeck import Job, NewJob, OnConflict
+from jobdeck import Job, NewJob, OnConflict, record
 
 from .sanitize import safe
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class EnqueueResult:
     """The result of enqueueing one job."""
 

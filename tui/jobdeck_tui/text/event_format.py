@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 
-from jobdeck import Event, EventType, fold_case
+from jobdeck import Event, EventType, fold_case, record
 
 from .format import duration
 from .sanitize import safe
@@ -44,7 +43,7 @@ _GROUPS: Mapping[str, frozenset[EventType]] = MappingProxyType(
 WORDS = (*(what.value for what in EventType), *_GROUPS)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class EventFilter:
     """A filter for events: of some types, and with all of some words in their text."""
 

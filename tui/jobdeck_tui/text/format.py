@@ -224,12 +224,12 @@ def group_filter(group: ErrorGroup) -> str:
     return " ".join(field_filter(field, value) for field, value in terms)
 
 
-_LOCATION = re.compile(r":\d+( \S+)?$")
+_LOCATION = r":\d+( \S+)?$"
 
 
 def short_location(place: str) -> str:
     """Return a location without the folders of its file: `smtp.py:88 send`; the last error line of a command unchanged."""
-    return place.rpartition("/")[2].rpartition("\\")[2] if _LOCATION.search(place) else place
+    return place.rpartition("/")[2].rpartition("\\")[2] if re.search(_LOCATION, place) else place
 
 
 def number(n: int) -> str:

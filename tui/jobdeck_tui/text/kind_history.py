@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from jobdeck import Attempt, Job, Latency, Metrics, Outcome, Queue, TimeSlice
+from jobdeck import Attempt, Job, Latency, Metrics, Outcome, Queue, TimeSlice, record
 
 from .format import duration, number
 
@@ -19,7 +17,7 @@ _MARGIN = 1.1
 """A run must exceed a percentile by this factor, because percentiles are off by up to 9 %."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class KindHistory:
     """The runs of one kind over a time range, in slices."""
 
@@ -34,7 +32,7 @@ class KindHistory:
         return self.metrics.total
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class OwnRun:
     """A run of the job itself."""
 

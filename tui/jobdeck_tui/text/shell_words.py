@@ -10,7 +10,8 @@ import os
 import re
 import shlex
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from jobdeck import record
 
 UNQUOTED, SINGLE, DOUBLE, ANSI = "", "'", '"', "$'"
 """What a part of a word is quoted with."""
@@ -20,7 +21,7 @@ _NUMBERS = re.compile(r"(?P<octal>[0-7]{1,3})|[xX](?P<hex>[0-9A-Fa-f]{1,2})|u(?P
 _SAFE = re.compile(r"[A-Za-z0-9_./:@%+=,-]")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Word:
     """A word of a command line."""
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from datetime import datetime
 
-_CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))?")
+_CLOCK = r"(\d{1,2}):(\d{2})(?::(\d{2}))?"
 
 
 def parse_time(text: str, now: float | None = None) -> float:
@@ -31,7 +31,7 @@ def parse_time(text: str, now: float | None = None) -> float:
     text = text.strip()
     now = time.time() if now is None else now
     try:
-        found = _CLOCK.fullmatch(text)
+        found = re.fullmatch(_CLOCK, text)
         if found:
             hour, minute, second = (int(part or 0) for part in found.groups())
             today = datetime.fromtimestamp(now).replace(hour=hour, minute=minute, second=second, microsecond=0, fold=0)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from jobdeck import Job, Overview, WorkerInfo
+from jobdeck import Job, Overview, WorkerInfo, record
 
 MOST_IDLE = 64
 """The maximum number of idle slots kept; a used slot stays, so that the rows below do not jump."""
@@ -44,7 +43,7 @@ def busy_jobs(worker: WorkerInfo, overview: Overview) -> int:
     return worker.running - len(claimed)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Process:
     """A worker process and its slots."""
 

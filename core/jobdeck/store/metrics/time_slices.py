@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ...model.kind_names import ONE_KIND_SQL
 from ...model.overview import TimeSlice
+from ...model.record_class import record
 from ..backend import SqlConnection
 from ..counters import SLOT_WIDTH
 from .histogram import bucket, percentiles
@@ -40,7 +41,7 @@ SELECT CAST((sampled.slot - :begin) / :width AS INTEGER), max(coalesce(one.pendi
 """
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TimeSlices:
     """Equal slices of time up to now. Each holds whole slots of metrics, regardless of their age."""
 

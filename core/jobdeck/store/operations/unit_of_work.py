@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from ...model.errors import UndoConflict, UniqueKeyTaken
 from ...model.jobs import IfParentFails, Job
+from ...model.record_class import record
 from ...model.states import State
 from ..backend import Backend, SqlConnection, rows_of
 from ..counters import CounterDeltas
@@ -18,7 +19,7 @@ Undo = tuple[UndoData, int, bool]
 """The undo data, its approximate size in bytes, and whether the operation on this job can be undone at all."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class UnitOfWork:
     """One transaction that changes jobs."""
 
@@ -53,7 +54,7 @@ class UnitOfWork:
         return self._columns[table]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class UndoableOperation:
     """How an operation on one job is undone and redone."""
 

@@ -32,7 +32,7 @@ class PostgresCounterDeltas(CounterDeltas):
     """The changes of one transaction. Call `write` once, inside the transaction."""
 
     def write(self, connection: Session) -> None:
-        """Write all changes to the tables, with the next statement: two statements at most, regardless of the number of rows."""
+        """Write all changes to the tables, with the next statement: two at most, regardless of the number of rows."""
         if counts := self.count_rows():
             connection.defer(_COUNT, (shard_of(connection), *map(list, zip(*counts, strict=True))))
         metrics, totals = _columns(self.metric_rows()), _columns(self.total_rows())

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from ...model.address import DatabaseAddress
 from ...model.errors import StoreRefused
+from ...model.record_class import record
 
 _DEFAULTS: dict[str, str | int | None] = {
     "application_name": "jobdeck",
@@ -22,7 +23,7 @@ _DEFAULTS: dict[str, str | int | None] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Address:
     """The address of a database."""
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
+
+from ...model.record_class import record
 
 TABLE = "to_regclass('jobdeck_meta')::oid::bigint"
 # A copy made by the server's own replication is the same queue: it continues where the other one stopped.
@@ -15,7 +16,7 @@ SELECT (SELECT system_identifier FROM pg_control_system()),
 """
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Identity:
     """The identity of a queue."""
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from ...model.claim_conditions import AHEAD_COUNTED, ClaimConditions, DrainRate, Parent, is_available, matches
 from ...model.jobs import Job
 from ...model.kind_names import HANDLER_SQL, handler_kind
 from ...model.overview import WorkerInfo
+from ...model.record_class import record
 from ...model.states import State
 from ..backend import SqlConnection, rows_of
 from ..metrics.histogram import middle
@@ -52,7 +52,7 @@ SELECT wait.parent, job.state FROM jobdeck_waits AS wait LEFT JOIN jobdeck_jobs 
 """
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ReadTime:
     """The time of the read."""
 

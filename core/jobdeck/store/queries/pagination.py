@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from ...model.errors import InvalidOption
 from ...model.filter import Condition, Term
 from ...model.filter_text import Pattern
 from ...model.jobs import PAGED_SORTS, PageEnd
+from ...model.record_class import record
 from ...model.states import State
 from ..backend import SqlConnection, rows_of
 from .dialect import Bound, Dialect
@@ -55,7 +55,7 @@ _WALKS = 16
 """The number of scans that are merged at most."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class IndexScan:
     """A scan of the jobs: an index, and the value of each of its columns, for each of the merged scans."""
 

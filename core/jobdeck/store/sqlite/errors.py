@@ -12,7 +12,7 @@ from ..moved import REFUSED
 
 BUSY_TIMEOUT = 10.0
 """Seconds that a write waits for another process's transaction."""
-_OF_DAMAGE = re.compile("unsupported file format|malformed database schema|no query solution|no such (table|column|index): ")
+_OF_DAMAGE = "unsupported file format|malformed database schema|no query solution|no such (table|column|index): "
 """SQLite's messages about statements that were valid when the file was written."""
 
 
@@ -41,7 +41,7 @@ def to_store_error(error: Exception, where: str) -> StoreError:
             return StoreRefused(where, "is not an SQLite database")
         case apsw.IOError() if getattr(error, "extendedresult", 0) == apsw.SQLITE_IOERR_SHORT_READ:
             return StoreRefused(where, "is a damaged SQLite database, and ends too soon; restore it from a backup")
-        case apsw.CorruptError() | apsw.SQLError() if type(error) is apsw.CorruptError or _OF_DAMAGE.search(str(error)):
+        case apsw.CorruptError() | apsw.SQLError() if type(error) is apsw.CorruptError or re.search(_OF_DAMAGE, str(error)):
             return StoreRefused(where, "is a damaged SQLite database; restore it from a backup")
         case apsw.ReadOnlyError() | apsw.PermissionsError():
             return StoreRefused(where, "cannot be written to; check its permissions")

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from jobdeck import Attempt, ErrorGroup, Outcome, Queue, State
+from jobdeck import Attempt, ErrorGroup, Outcome, Queue, State, record
 
 from ...text.format import group_filter
 
@@ -23,7 +22,7 @@ def key_of(group: ErrorGroup) -> GroupKey:
     return (group.kind, group.error_type, group.place)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ErrorsData:
     """The groups, largest first."""
 
@@ -31,7 +30,7 @@ class ErrorsData:
     groups: Sequence[ErrorGroup]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ErrorsQuery:
     """Reads every group of failures."""
 
@@ -42,7 +41,7 @@ class ErrorsQuery:
         return ErrorsData(queue.clock.now(), queue.history.errors())
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Sample:
     """The newest failure of a group in full, and the jobs whose newest failure belongs to the group."""
 

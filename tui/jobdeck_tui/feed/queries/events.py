@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
-from jobdeck import Event, Queue
+from jobdeck import Event, Queue, record
 
 from ...text.event_format import EventFilter
 
@@ -16,7 +16,7 @@ OVERLAP = 10.0
 """Seconds that each read repeats, because a result is stored slightly after it happened."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class EventsData:
     """Events, oldest first."""
 
@@ -58,7 +58,7 @@ class EventBuffer:
         return EventsData(queue.clock.now(), self._events, self._gaps)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class EventsQuery:
     """Reads the events that match a filter."""
 

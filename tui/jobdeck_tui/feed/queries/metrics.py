@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
-from jobdeck import Metrics, Queue, TimeSlice
+from jobdeck import Metrics, Queue, TimeSlice, record
 
 RANGES = (600.0, 3600.0, 86400.0, 7 * 86400.0)
 """The time ranges of the charts, in seconds."""
@@ -13,7 +12,7 @@ _EVERY = {600.0: 1.0, 3600.0: 2.0, 86400.0: 5.0}
 GROUPINGS = ("none", "queue", "kind")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MetricsData:
     """The data of the charts and of the table of groups."""
 
@@ -23,7 +22,7 @@ class MetricsData:
     """The jobs each group completed, by slice."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MetricsQuery:
     """Reads the metrics of the last `seconds`, of all jobs or of one queue, one kind, or both."""
 

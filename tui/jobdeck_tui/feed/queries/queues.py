@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from jobdeck import Limits, Overview, Queue, QueueStats
+from jobdeck import Limits, Overview, Queue, QueueStats, record
 
 from ...text.format import limits_text
 from ...text.sanitize import safe
@@ -17,7 +16,7 @@ SECONDS = 300.0
 """Five minutes."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class QueuesQuery:
     """Reads every queue over the last five minutes."""
 

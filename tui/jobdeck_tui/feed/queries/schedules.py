@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from functools import lru_cache
 
-from jobdeck import JobdeckError, Queue, Schedule, ScheduledRun, next_ticks
+from jobdeck import JobdeckError, Queue, Schedule, ScheduledRun, next_ticks, record
 
 TICKS = 5
 """The number of next ticks shown."""
@@ -16,7 +15,7 @@ _PATIENCE = 0.1
 """Seconds for computing ticks that are not cached yet; the rest follows with the next read."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ScheduleData:
     """A schedule, its next ticks, and its newest jobs, newest first."""
 
@@ -30,7 +29,7 @@ class ScheduleData:
         return self.history[0] if self.history else None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SchedulesData:
     """All schedules, at one moment."""
 
@@ -38,7 +37,7 @@ class SchedulesData:
     schedules: tuple[ScheduleData, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SchedulesQuery:
     """Reads every schedule, by name."""
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
-from jobdeck import Queue
+from jobdeck import Queue, record
 
 from ..lane_packing import Lanes, WorkerLanes
 
@@ -12,7 +12,7 @@ MOST = 3_000
 """The maximum number of runs to read; more would only share the same cells."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TimelineData:
     """The runs, by worker and lane."""
 
@@ -27,7 +27,7 @@ class TimelineData:
     is_complete: bool
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TimelineQuery:
     """Reads the runs of the `seconds` before `until`, or before now if that is `None`."""
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from jobdeck import Queue
+from jobdeck import Queue, record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class WorkersQuery:
     """Reads the length of a lease in seconds: how long a claim lasts without a heartbeat."""
 

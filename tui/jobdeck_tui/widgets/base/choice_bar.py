@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from textual.events import Click
 from textual.message import Message
+
+from jobdeck import record
 
 from ...app_base import uses_ascii
 from ...text.format import RAISED
@@ -14,7 +15,7 @@ from .panel import LineWidget
 from .strips import Piece, width_of
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Choice:
     """The value that a click chooses."""
 
@@ -69,7 +70,7 @@ class ChoiceBar(LineWidget):
                 self.post_message(self.Chosen(self, choice))
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LabeledChoice:
     """A choice with its text. Without a choice, a label that cannot be clicked."""
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from jobdeck import record
 
 from .styled_text import StyledLine, cut
 
@@ -14,7 +15,7 @@ MOST = 100_000
 _FRAME = re.compile(r'^([ |]*)File "([^"\n]*)", line (\d+)(?:, in (.*))?$')
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TracebackFrame:
     """One call: its location and its code lines."""
 
@@ -29,7 +30,7 @@ class TracebackFrame:
         return f"{self.file}:{self.line}" + (f" in {self.function}" if self.function else "")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Traceback:
     """A parsed traceback. Chained exceptions are one traceback."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 from rich.style import Style
@@ -12,7 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.events import Click, Resize
 from textual.message import Message
 
-from jobdeck import Metrics, TimeSlice
+from jobdeck import Metrics, TimeSlice, record
 
 from ..base.panel import Panel
 from ..base.strips import Piece
@@ -28,7 +27,7 @@ _MIN_WIDTH_FOR_TIME = 50
 Titles = list[tuple[str, str]]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ChartData:
     """The data of all charts, and the position of their common cursor."""
 
@@ -56,7 +55,7 @@ class ChartData:
         return self.metrics.slices[-1].at + self.metrics.slices[-1].seconds
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Plot:
     """The lines of a chart from the top, cell by cell, and the labels of some of them."""
 

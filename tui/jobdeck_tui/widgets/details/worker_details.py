@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
-from jobdeck import Job, StuckJob, WorkerInfo
+from jobdeck import Job, StuckJob, WorkerInfo, record
 
 from ...feed.messages import LocalWorker
 from ...text.arguments import shown_json
@@ -23,7 +22,7 @@ _HEAD = 10
 _NAMED = 12
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RowContext:
     """The data that all rows share."""
 

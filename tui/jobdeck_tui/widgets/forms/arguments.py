@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from textual.app import ComposeResult
@@ -12,7 +12,7 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Input, Select, Static, TextArea
 
-from jobdeck import Kind, Parameter
+from jobdeck import Kind, Parameter, record
 
 from ...forms.shell_line import format_line, needs_shell, read_line
 from ...forms.values import fits_fields, pretty_json, read_value, short_type
@@ -29,7 +29,7 @@ _SHELL_SHOWN = ("command", "shell", "cwd")
 """The arguments of a shell job that have fields; the environment can be edited as JSON."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ParsedArguments:
     """The parsed arguments, and the error of each that cannot be parsed."""
 

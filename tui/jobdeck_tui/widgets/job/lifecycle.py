@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
-from jobdeck import Attempt, Job, JournalEntry, Outcome, State
+from jobdeck import Attempt, Job, JournalEntry, Outcome, State, record
 
 from ...feed.messages import Detail
 from ...text.format import GLYPHS, duration, state_and_reason
@@ -38,7 +37,7 @@ _AFTER = {
 """Outcome → name of the time between the attempt and the next one."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Step:
     """One line of the timeline."""
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from datetime import datetime
 
-from jobdeck import Job, State, command_line, handler_kind
+from jobdeck import Job, State, command_line, handler_kind, record
 
 from ...text.arguments import shown_arguments
 from ...text.format import duration
@@ -14,7 +13,7 @@ from ...text.progress import bar, format_message, format_time_left
 from ...text.sanitize import safe
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Now:
     """The time from which ages are counted."""
 

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 
 from rich.cells import cell_len
 
-from jobdeck import Job
+from jobdeck import Job, record
 
 from ...text.format import age
 from ...text.sanitize import safe
 from .cells import Now, format_time, progress, took, waited
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class JobColumn:
     """A column. With `width` 0 it takes the remaining width; with a `most` it is as wide as its content, up to that."""
 

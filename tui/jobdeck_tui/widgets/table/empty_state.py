@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from rich.cells import cell_len
+
+from jobdeck import record
 
 from ...feed.messages import View
 from ...text.sanitize import safe
@@ -15,7 +16,7 @@ Pieces = tuple[tuple[str, str], ...]
 """Pieces of (text, meaning): strong, quiet or accent."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class EmptyStateLine:
     """One line, and the action of a click on it."""
 

@@ -8,7 +8,6 @@ times as long (115 to 297 ms against 23 ms).
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 from rich.cells import cell_len
@@ -21,7 +20,7 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from jobdeck import State
+from jobdeck import State, record
 
 from ...text.format import RAISED
 from ..base.panel import STATE_CLASSES, TEXT_CLASSES
@@ -42,7 +41,7 @@ CURSOR_KEYS: tuple[BindingType, ...] = (
 """The keys that move the cursor of a table."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TableColumn:
     """A column, as wide as its widest cell within `least` and `most`.
 
@@ -73,7 +72,7 @@ class TableColumn:
 TableCell = StyledLine | Callable[[int], StyledLine]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Row:
     """A row: its key, and for each column the pieces of text with their meaning.
 

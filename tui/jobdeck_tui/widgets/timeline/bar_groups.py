@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from math import ceil, floor
+
+from jobdeck import record
 
 from ...text.format import number
 
@@ -19,7 +20,7 @@ _CROWDED = 1.5
 """The mean number of runs per cell from which they are a group."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class BarGroup:
     """Consecutive bars of a lane that are drawn as one."""
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from math import ceil, inf
+
+from jobdeck import record
 
 from ...feed.lane_packing import Bar, Key, WorkerLanes
 from .run_bars import BarCell, Row, Window, draw_lane
@@ -14,7 +15,7 @@ PITCHES = (4, 3, 2, 1)
 """The heights of a lane to try, in lines: the bar, and a blank line if there is more than one. The first that fits is used."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LanePosition:
     """What a line shows: a worker, and one of its lanes, unless it is the heading of the worker."""
 

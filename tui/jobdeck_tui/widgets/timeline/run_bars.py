@@ -9,7 +9,7 @@ from math import ceil, floor, inf
 
 from rich.cells import cell_len
 
-from jobdeck import Outcome, Run
+from jobdeck import Outcome, Run, record
 
 from ...feed.lane_packing import Bar
 from ...text.format import duration
@@ -57,7 +57,7 @@ def style_of(run: Run) -> str:
     return _OF_OUTCOME.get(run.outcome) or (AGAIN if run.superseded else FAILED)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class BarCell:
     """One cell: its character, and the looks of its text and background."""
 
@@ -68,7 +68,7 @@ class BarCell:
     """The look of the background; a text without a look is then dark."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Window:
     """The visible period: the time at its left edge, and the seconds per cell."""
 
