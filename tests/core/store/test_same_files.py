@@ -19,6 +19,7 @@ OWN = {
         "group_commit.py": "a server commits several connections together by itself",
         "read_only.py": "a server lets a user read without writing anything by itself",
         "lock_wait.py": "a server queues those who wait for a lock",
+        "transaction.py": "psycopg has transactions as blocks; a file's are opened here, a hundred thousand times a minute",
         "wal.py": "a server maintains its own log",
     },
     "postgres": {

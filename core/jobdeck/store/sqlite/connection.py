@@ -17,11 +17,12 @@ from ...clock import Clock, time
 from ...logs import get_logger
 from ...model.errors import StoreFailed, StoreMissing, StoreReplaced
 from . import file_guard
-from .errors import BUSY_TIMEOUT, ErrorTranslator
+from .errors import BUSY_TIMEOUT, CONVERTED, ErrorTranslator, to_store_error
 from .file_identity import DatabaseIdentity, LogState, fold, resolve
 from .lock_wait import LockWaits
 from .raw_connection import close_connection, connect
 from .schema import make_ready
+from .transaction import WriteTransaction
 from .wal import LOG_KEPT, file_size, wal_path
 
 logger = get_logger("jobdeck.store")
@@ -37,11 +38,6 @@ _STILL_OPEN = "its -wal or -shm was deleted, and a connection of this program st
 _SECOND_LIBRARY = (
     "a transaction of sqlite3 in this process stayed open on it, and the locks of two SQLite libraries do not hold against each"
     " other inside a process; run your statements in Queue.transaction()"
-)
-_FORKED = "this process was forked inside the transaction, which belongs to its parent"
-_LOCK_LOST = (
-    "something in this process closed the file's -shm, or wrote to the file with another SQLite library, during a transaction,"
-    " which was rolled back; use Queue.transaction() for your own statements"
 )
 
 
@@ -103,7 +99,7 @@ class Connections:
         self._synchronous = synchronous
         self._local = _Local()
         self._all: WeakSet[apsw.Connection] = WeakSet()
-        self._forks = 0
+        self.forks = 0
         """The number of forks that led from the process that opened the store to this one."""
         self._guard = _guard
         self._closed = False
@@ -111,7 +107,7 @@ class Connections:
         self._loss: str | None = None
         self._waiting: dict[int, float] = {}
         self.lock_waits = LockWaits()
-        self._file_guard: file_guard.FileGuard | None = None
+        self.file_guard: file_guard.FileGuard | None = None
         self._identity = DatabaseIdentity(self._given, self.where)
         self._translate_errors = ErrorTranslator(self.where)
         with self._translate_errors:
@@ -150,7 +146,7 @@ class Connections:
         locks which only the parent has. So the copies are closed. None of them checkpoints, and the index, which the end of an
         open transaction may change, is detached from the parent's meanwhile.
         """
-        self._forks += 1
+        self.forks += 1
         global _guard
         if self._guard is _guard:
             _guard = threading.RLock()
@@ -164,7 +160,7 @@ class Connections:
         self._all = WeakSet()
         self._local = _Local()
         self._waiting = {}
-        self._file_guard = None
+        self.file_guard = None
         self._identity.forget_siblings()
 
     def get(self) -> apsw.Connection:
@@ -174,16 +170,16 @@ class Connections:
         while found is None:
             with self._guard:  # a connection that is opened during the close, or a change of files, must not outlive it
                 opening, generation = self._opening, self._generation
-                if self._file_guard is None:
-                    self._file_guard = file_guard.acquire(self.path)
+                if self.file_guard is None:
+                    self.file_guard = file_guard.acquire(self.path)
             opened = self._connect()
             with self._guard:
                 if self._closed:
                     opened.close()
                     raise StoreFailed(self.where, "it was closed")
                 if self._identity.record_siblings():
-                    if self._file_guard is not None:
-                        self._file_guard.relock()
+                    if self.file_guard is not None:
+                        self.file_guard.relock()
                     found = self._local.connection = opened
                     self._local.opening, self._local.generation = opening, generation
                     self._all.add(found)
@@ -260,7 +256,7 @@ class Connections:
             StoreMissing: the file is missing.
             StoreReplaced: the file is another one than at the last call; raised once in each thread.
         """
-        if not self._closed and not self._identity.is_unchanged(self._file_guard, writing=writing):
+        if not self._closed and not self._identity.is_unchanged(self.file_guard, writing=writing):
             with self._guard:
                 self._follow()
         return self._own()
@@ -285,7 +281,7 @@ class Connections:
     def check(self) -> None:
         """Open the current file and log, if they are others than before. Raises as every transaction does."""
         with self._translate_errors:
-            if self._inside() is None:
+            if self.open_transaction() is None:
                 self._current()
 
     @contextmanager
@@ -304,7 +300,7 @@ class Connections:
         if self._closed:
             return  # the close has checked in the log, and deleted it; the connection says that it was closed
         if self._identity.is_current():
-            state = self._identity.log_state(self._file_guard)
+            state = self._identity.log_state(self.file_guard)
             if state is not LogState.CURRENT:  # otherwise another thread was faster
                 self._reopen_log(state)
             return
@@ -317,9 +313,9 @@ class Connections:
         self._reopen(create=False)
 
     def _release_guard(self) -> None:
-        if self._file_guard is not None:
-            file_guard.release(self._file_guard)
-            self._file_guard = None
+        if self.file_guard is not None:
+            file_guard.release(self.file_guard)
+            self.file_guard = None
 
     def _reopen(self, *, create: bool) -> None:
         if self._identity.is_original:
@@ -344,8 +340,8 @@ class Connections:
         self._loss = _LOSSES.get(state)
         if self._loss is not None:
             logger.error("%s", StoreReplaced(self.where, self._loss))
-        if state is LogState.EMPTIED and self._file_guard is not None:
-            self._file_guard.clear_index()
+        if state is LogState.EMPTIED and self.file_guard is not None:
+            self.file_guard.clear_index()
         # Within a process, SQLite shares the index among all connections to the file, including new ones.
         for each in [each for each in _stores if each.path == self.path]:
             each._loss = self._loss
@@ -374,7 +370,7 @@ class Connections:
         Raises:
             StoreFailed: it may be.
         """
-        if self._file_guard is not None and self._file_guard.has_files(self._identity.unchanged_since):
+        if self.file_guard is not None and self.file_guard.has_files(self._identity.unchanged_since):
             return
         state = self._identity.log_state()
         if state is LogState.CURRENT or not self._identity.is_current():
@@ -419,7 +415,7 @@ class Connections:
             finally:
                 last.close()
 
-    def _inside(self) -> apsw.Connection | None:
+    def open_transaction(self) -> apsw.Connection | None:
         """Return this thread's connection, if it has an open transaction."""
         found = self._local.connection
         try:
@@ -431,8 +427,10 @@ class Connections:
 
     def in_transaction(self) -> bool:
         """Return whether this thread has an open transaction."""
-        with self._translate_errors:
-            return self._inside() is not None
+        try:
+            return self.open_transaction() is not None
+        except CONVERTED as error:
+            raise to_store_error(error, self.where) from error
 
     def after_commit(self, action: Callable[[], None]) -> None:
         """Call `action`, once, when this thread's open transaction is committed; now if there is none."""
@@ -441,6 +439,17 @@ class Connections:
             waiting[action] = None
             return
         action()
+
+    def committed(self, connection: apsw.Connection) -> None:
+        """Make sure of what this thread has committed, and do what waits for that."""
+        self._confirm_log(connection)
+        waiting, self._local.after_commit = self._local.after_commit, None
+        for action in waiting or ():
+            action()
+
+    def forget_after_commit(self) -> None:
+        """Forget what waits for this thread's commit, which was rolled back."""
+        self._local.after_commit = None
 
     def _begin(self, statement: str, *, writing: bool = False) -> apsw.Connection:
         fork.enter()
@@ -456,11 +465,11 @@ class Connections:
             raise
         return connection
 
-    def _begin_writing(self) -> apsw.Connection:
+    def begin_writing(self) -> apsw.Connection:
         """Begin a write transaction, once no other library of this process writes."""
         until = None
         while True:
-            guard = self._file_guard
+            guard = self.file_guard
             if guard is None or not guard.sqlite3_writes():
                 connection = self._begin("BEGIN IMMEDIATE", writing=True)
                 try:
@@ -478,7 +487,7 @@ class Connections:
 
     def _is_alone(self) -> bool:
         """Return whether no other library of this process writes, inside a write transaction."""
-        guard = self._file_guard
+        guard = self.file_guard
         if guard is None or (guard.locked and "_sqlite3" not in sys.modules):
             return True
         guard.relock()
@@ -493,68 +502,31 @@ class Connections:
         finally:
             self._local.urgent = False
 
-    @contextmanager
-    def transaction(self) -> Iterator[apsw.Connection]:
+    def transaction(self) -> WriteTransaction:
         """Open a write transaction: committed at the end, rolled back on an exception.
 
         Inside an open transaction this is a savepoint: an exception undoes its own changes only.
         """
-        with self._translate_errors:
-            inner = self._inside()
-            if inner is not None:
-                inner.execute("SAVEPOINT part")
-            connection = inner or self._begin_writing()
-        guard = None if inner else self._file_guard
-        forks = self._forks
-        try:
-            commits = guard and guard.commits()
-            yield connection
-            if forks != self._forks:
-                raise StoreFailed(self.where, _FORKED)  # noqa: TRY301
-            with self._translate_errors:
-                # A transaction that SQLite has rolled back by itself has no lock, and must not take it again.
-                if guard and connection.in_transaction and not guard.still_writes(commits or b""):
-                    raise StoreFailed(self.where, _LOCK_LOST)  # noqa: TRY301
-                connection.execute("RELEASE part" if inner else "COMMIT")
-        except BaseException:
-            if forks != self._forks:
-                raise
-            with self._translate_errors:
-                # SQLite may have rolled back by itself (disk full, input/output error).
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK TO part; RELEASE part" if inner else "ROLLBACK")
-            if not inner:
-                self._local.after_commit = None
-            raise
-        finally:
-            if not inner:
-                fork.leave()
-        if not inner:
-            self._confirm_log(connection)
-            waiting, self._local.after_commit = self._local.after_commit, None
-            for action in waiting or ():
-                action()
+        return WriteTransaction(self, convert=False)
 
-    @contextmanager
-    def write_transaction(self) -> Iterator[apsw.Connection]:
+    def write_transaction(self) -> WriteTransaction:
         """Open a transaction as `transaction` does, and convert what SQLite raises inside to a named error."""
-        with self.transaction() as connection, self._translate_errors:
-            yield connection
+        return WriteTransaction(self, convert=True)
 
     @contextmanager
     def read_transaction(self) -> Iterator[apsw.Connection]:
         """Open a read transaction, which sees one snapshot, or join the open one."""
         with self._translate_errors:
-            if (inner := self._inside()) is not None:
+            if (inner := self.open_transaction()) is not None:
                 yield inner
                 return
             connection = self._begin("BEGIN")
-            forks = self._forks
+            forks = self.forks
             try:
                 yield connection
             finally:
                 try:
-                    if forks == self._forks and connection.in_transaction:
+                    if forks == self.forks and connection.in_transaction:
                         connection.execute("COMMIT")
                 finally:
                     fork.leave()

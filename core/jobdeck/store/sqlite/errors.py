@@ -16,6 +16,10 @@ _OF_DAMAGE = "unsupported file format|malformed database schema|no query solutio
 """SQLite's messages about statements that were valid when the file was written."""
 
 
+CONVERTED = (apsw.Error, UnicodeDecodeError, UnicodeEncodeError, OverflowError)
+"""What SQLite raises, and Python for values that it refuses. Hot paths catch these themselves, without an `ErrorTranslator`."""
+
+
 class ErrorTranslator:
     """A `with` block that converts SQLite's exceptions, and those for values that it refuses, to jobdeck's errors."""
 
@@ -26,15 +30,15 @@ class ErrorTranslator:
         pass
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if isinstance(error, UnicodeDecodeError):
-            raise RowDamaged("a text is not UTF-8") from error
-        if isinstance(error, (apsw.Error, UnicodeEncodeError, OverflowError)):
+        if isinstance(error, CONVERTED):
             raise to_store_error(error, self._where) from error
 
 
 def to_store_error(error: Exception, where: str) -> StoreError:
     """Convert an exception to the error that describes it."""
     match error:
+        case UnicodeDecodeError():
+            return RowDamaged("a text is not UTF-8")
         case apsw.BusyError():
             return StoreBusy(where, BUSY_TIMEOUT)
         case apsw.NotADBError():

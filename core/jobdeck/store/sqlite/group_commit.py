@@ -64,9 +64,11 @@ class GroupCommit(Generic[Request, Result]):
         try:
             with self._guard:
                 self._waiting.append(pending)
-                if self._leader is None:
-                    self._elect_leader()
-            pending.wake.acquire()  # until it is written, or this thread's turn to write
+                leads = self._leader is None
+                if leads:
+                    self._leader = pending
+            if not leads:
+                pending.wake.acquire()  # until it is written, or this thread's turn to write
             if not pending.done:
                 self._lead()
         finally:

@@ -195,7 +195,7 @@ class ReadOnlyConnections(Connections):
             except BaseException as error:
                 # The transaction began, and the first read failed.
                 with suppress(apsw.Error):
-                    if (connection := self._inside()) is not None:
+                    if (connection := self.open_transaction()) is not None:
                         connection.execute("ROLLBACK")
                 if not isinstance(error, _NOT_READABLE) or not self._fall_back():
                     raise
