@@ -81,11 +81,11 @@ def _kill_one(lane: StageLane) -> bool:
 
 
 def _show(lane: StageLane) -> None:
-    """Count for the audience, and tell which jobs were taken over since the last time."""
+    """Count for the audience, and report which jobs were taken over since the last time."""
     seen = len(lane.lines)
     for line in lane.read_ledger()[seen:]:
         if line.event == "start" and (line.attempt or 0) > 1:
-            lane.tell(f"job {line.job} runs again, in worker {line.pid}")
+            lane.report(f"job {line.job} runs again, in worker {line.pid}")
     lane.stage.show(lane.name, kills=lane.count("kill"), run=len({each.job for each in lane.lines if each.event == "end"}))
 
 
