@@ -141,6 +141,7 @@ class SchedulerScreen(CockpitScreen):
             ladder = self.query_one("#ladder", TextView)
             width = ladder.scrollable_content_region.width - _NUMBER
             ladder.show(_ladder(self.picture, max(10, width // self.picture.workers)))
+            self.call_after_refresh(ladder.action_edge, 1 if self.picture.moves else -1)
 
     def on_resize(self, event: Resize) -> None:
         super().on_resize(event)
