@@ -24,7 +24,7 @@ from typing import Any
 from jobdeck_tui.lab.catalog import EXPERIMENTS
 from jobdeck_tui.lab.stage import Findings, Stage
 
-NEVER_ENDING = {"shutdown"}
+NEVER_ENDING = {"shutdown", "contention", "durability"}
 """Experiments that end with jobs still in the queue."""
 
 

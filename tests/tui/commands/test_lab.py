@@ -23,7 +23,7 @@ def plant(monkeypatch: pytest.MonkeyPatch, *, naive: float, own: float) -> None:
     """Let the race find this, at once."""
 
     def run(stage: Stage) -> Findings:
-        stage.tell("naive", f"a <b> of {stage.random.random():.6f}")
+        stage.report("naive", f"a <b> of {stage.random.random():.6f}")
         verdicts = [verdict("naive", naive, is_own=False), verdict("jobdeck", own, is_own=True)]
         return Findings(verdicts, [Figure("jobdeck", "runs", 1000)], ["It is what it is."], ["  1  SELECT"])
 

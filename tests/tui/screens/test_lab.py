@@ -106,6 +106,23 @@ def test_the_board_tries_every_order_and_plays_the_worst_one(still: FrozenQueue,
     play(still.app(), scene)
 
 
+def test_what_happens_is_followed_to_its_end(still: FrozenQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(stage: Stage) -> Findings:
+        for n in range(30):
+            stage.report("naive", f"kill -9 {n}")
+        return Findings([])
+
+    monkeypatch.setattr(race, "run", run)
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        await open_lab(pilot)
+        await pilot.press("j", "enter")
+        events = pilot.app.screen.query_one("#lab-events")
+        await wait_for(pilot, lambda: "kill -9 29" in "".join(part.text for part in events.render_line(3)))  # type: ignore[attr-defined]
+
+    play(still.app(), scene, size=(80, 24))
+
+
 def test_leaving_the_board_and_the_lab_returns_to_the_jobs(still: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         jobs = pilot.app.screen

@@ -100,7 +100,7 @@ class Audit:
         return float(self._connection.execute(query).get or 0)
 
     def rows(self, query: str) -> list[tuple[object, ...]]:
-        """Return the rows of a query, for what is told beside the verdicts."""
+        """Return the rows of a query, for the notes beside the verdicts."""
         return [tuple(row) for row in self._connection.execute(query)]
 
     def judge(

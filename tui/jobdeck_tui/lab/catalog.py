@@ -94,7 +94,7 @@ def describe_machine() -> dict[str, str]:
         "SQLite": apsw.sqlite_lib_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "cores": str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()),
-        "durability": "synchronous=FULL in jobdeck's lanes, NORMAL in the others",
+        "durability": "synchronous=FULL, unless the lane says otherwise; NORMAL in lanes that are there to fail",
     }
 
 

@@ -1,4 +1,4 @@
-"""The append-only ledger of an experiment: a handler that runs writes a line, and nobody can take it back.
+"""The append-only ledger of an experiment: each run of a handler appends lines, which are never changed.
 
 The verdicts are counted from it, and from the committed rows of the database. A line is one `write` to a file that is open for
 appending, so that lines of several processes neither mix nor overwrite each other, and survive `kill -9`.
@@ -26,7 +26,7 @@ class LedgerLine:
     job: int | None = None
     attempt: int | None = None
     pid: int | None = None
-    """The process that wrote the line, or of which it tells."""
+    """The process that wrote the line, or that it is about."""
     more: Mapping[str, Any] = field(default_factory=dict)
 
 

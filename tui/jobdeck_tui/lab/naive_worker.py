@@ -28,7 +28,7 @@ SELECT = f"SELECT id FROM jobs WHERE {_READY} ORDER BY id LIMIT 1"
 UPDATE = "UPDATE jobs SET state = 'running', attempt = attempt + 1, worker = :pid, lease_until = :until WHERE id = :job"
 ATOMIC = UPDATE.replace("id = :job", f"id = ({SELECT}) RETURNING id")
 COMPLETE = "UPDATE jobs SET state = 'completed', result = :result WHERE id = :job"
-"""Not fenced: whoever writes last wins."""
+"""Not fenced: the last write wins."""
 POLL = 0.005
 """Seconds between two polls of an idle worker."""
 

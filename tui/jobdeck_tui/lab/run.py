@@ -64,7 +64,7 @@ class ExperimentRun:
         state = self.state
         try:
             state.report = run_experiment(
-                state.name, seed=state.seed, on_stage=self._begin, on_event=self._tell, on_figures=self._count
+                state.name, seed=state.seed, on_stage=self._on_stage, on_event=self._on_event, on_figures=self._count
             )
         except ExperimentStopped:
             state.problem = "stopped"
@@ -75,12 +75,12 @@ class ExperimentRun:
         if not self._closed:
             self._on_change()
 
-    def _begin(self, stage: Stage) -> None:
+    def _on_stage(self, stage: Stage) -> None:
         self._stage = stage
         if self._closed:
             stage.stopped.set()
 
-    def _tell(self, event: TimelineEvent) -> None:
+    def _on_event(self, event: TimelineEvent) -> None:
         self.state.events.append(event)
         if not self._closed:
             self._on_change()

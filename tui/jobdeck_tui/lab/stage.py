@@ -91,24 +91,24 @@ class LabProcess:
         self.process.kill()
         self.process.wait()
         append(self.lane.ledger, "kill", pid=self.pid)
-        self.lane.tell(f"kill -9 {self.pid}")
+        self.lane.report(f"kill -9 {self.pid}")
 
     def pause(self) -> None:
         """Stop it with SIGSTOP, as a laptop's lid or a long page-in does."""
         self.process.send_signal(signal.SIGSTOP)
         append(self.lane.ledger, "stop", pid=self.pid)
-        self.lane.tell(f"worker {self.pid} is stopped")
+        self.lane.report(f"worker {self.pid} is stopped")
 
     def resume(self) -> None:
         """Let it continue."""
         append(self.lane.ledger, "continue", pid=self.pid)
-        self.lane.tell(f"worker {self.pid} continues")
+        self.lane.report(f"worker {self.pid} continues")
         self.process.send_signal(signal.SIGCONT)
 
     def terminate(self, timeout: float) -> int | None:
         """Ask it to end with SIGTERM; return its exit code, or `None` if it has not ended in time."""
         append(self.lane.ledger, "term", pid=self.pid)
-        self.lane.tell(f"SIGTERM to {self.pid}")
+        self.lane.report(f"SIGTERM to {self.pid}")
         self.process.terminate()
         try:
             return self.process.wait(timeout)
@@ -158,9 +158,9 @@ class StageLane:
             self._queue = Queue(settings=settings, registry=lab_registry(), random=self.stage.random, actor="lab")
         return self._queue
 
-    def tell(self, text: str) -> None:
-        """Tell the audience."""
-        self.stage.tell(self.name, text)
+    def report(self, text: str) -> None:
+        """Report to the audience what happened."""
+        self.stage.report(self.name, text)
 
     def read_ledger(self) -> Sequence[LedgerLine]:
         """Read the ledger up to now, and return all of it."""
@@ -200,7 +200,7 @@ class StageLane:
             self.stage.wait(lambda: len(self.queue.workers()) >= n, f"{n} workers to start")
         else:
             self.stage.wait(lambda: self.count("ready") >= n, f"{n} workers to start")
-        self.tell(f"{n} worker process{'es are' if n > 1 else ' is'} ready")
+        self.report(f"{n} worker process{'es are' if n > 1 else ' is'} ready")
 
     def audit(self, *, rows: bool = True) -> Audit:
         """Open the audit of what the lane has left behind."""
@@ -264,8 +264,8 @@ class Stage:
         """Return the seconds since the experiment started."""
         return time.monotonic() - self._started
 
-    def tell(self, lane: str, text: str) -> None:
-        """Tell the audience what happened."""
+    def report(self, lane: str, text: str) -> None:
+        """Report to the audience what happened, and keep it for the timeline."""
         event = TimelineEvent(self.elapsed, lane, text)
         self.timeline.append(event)
         self._on_event(event)

@@ -138,7 +138,10 @@ class LabScreen(CockpitScreen):
         lines = [_event_line(each.at, each.lane, each.text) for each in [*state.events]]
         if state.problem:
             lines.append([(safe(state.problem), "warning")])
+        follows = events.at_end
         events.show(lines)
+        if follows:
+            self.call_after_refresh(events.action_edge, 1)
         if state.report is not None:
             verdicts.show(_verdict_lines(state.report, with_queries=self._with_queries))
         else:

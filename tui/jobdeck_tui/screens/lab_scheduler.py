@@ -141,6 +141,7 @@ class SchedulerScreen(CockpitScreen):
             ladder = self.query_one("#ladder", TextView)
             width = ladder.scrollable_content_region.width - _NUMBER
             ladder.show(_ladder(self.picture, max(10, width // self.picture.workers)))
+            self.call_after_refresh(ladder.action_edge, 1 if self.picture.moves else -1)
 
     def on_resize(self, event: Resize) -> None:
         super().on_resize(event)
@@ -153,7 +154,7 @@ class SchedulerScreen(CockpitScreen):
         for worker, (step, taken) in enumerate(zip(picture.next_steps, picture.taken, strict=True)):
             has = f"  has job {taken}" if taken is not None else ""
             lines.append([(f"{worker + 1} ", "accent"), (f"worker {worker + 1}", "strong"), (has, "quiet")])
-            lines.append([("    ", ""), *_step_text(step)])
+            lines.append([("    ", ""), *_step_text(step, idle=taken is None)])
         view.show(lines)
         width = max(20, view.size.width - 4)
         view.styles.height = 2 + min(12, sum(max(1, ceil(sum(len(text) for text, _ in line) / width)) for line in lines))
@@ -234,9 +235,11 @@ def _lane_choices(chosen: str) -> list[LabeledChoice]:
     return [LabeledChoice("lane", None, meaning="quiet"), *lanes]
 
 
-def _step_text(step: LaneStep | None) -> StyledLine:
+def _step_text(step: LaneStep | None, *, idle: bool) -> StyledLine:
     if step is None:
         return [("done", "quiet")]
+    if idle and step.kind in (StepKind.RUN, StepKind.COMPLETE):
+        return [(f"{step.label}: ", ""), ("nothing, it has no job", "quiet")]
     return [(step.sql or f"{step.label}: ", "accent" if step.sql else ""), (_ENGINE.get(step.kind, ""), "quiet")]
 
 

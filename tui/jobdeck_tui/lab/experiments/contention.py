@@ -30,7 +30,7 @@ def run(stage: Stage, *, threads: int = 8, jobs: int = 40) -> Findings:
             rates.append(audit.count(_RATE))
             figures.append(Figure(lane.name, "enqueues a second", round(rates[-1]), "/s"))
             figures.append(Figure(lane.name, "longest wait of one", round(1000 * audit.count(_LONGEST)), " ms"))
-        lane.tell(f"{threads} threads: {rates[-1]:,.0f} enqueues a second")
+        lane.report(f"{threads} threads: {rates[-1]:,.0f} enqueues a second")
     notes = [
         "busy timeout: SQLite lets one write; the others sleep, longer and longer, and each pays for a sync of the disk.",
         "jobdeck: threads that enqueue together share one commit, and so one sync; each returns when its job is durable.",

@@ -61,8 +61,9 @@ def _kill_one(lane: StageLane) -> bool:
     victims: list[LabProcess] = []
 
     def found() -> bool:
+        _show(lane)
         running = {}
-        for line in lane.read_ledger():
+        for line in lane.lines:
             if line.event == "start":
                 running[line.pid] = line
             elif line.event in ("end", "kill"):
@@ -76,15 +77,21 @@ def _kill_one(lane: StageLane) -> bool:
     lane.stage.pause(lane.stage.random.uniform(0, _SECONDS / 2))
     lane.stage.random.choice(victims).kill()
     lane.start_worker("--atomic")
-    lane.stage.show(
-        lane.name, kills=lane.count("kill"), run=len({each.job for each in lane.read_ledger() if each.event == "end"})
-    )
     return True
+
+
+def _show(lane: StageLane) -> None:
+    """Count for the audience, and report which jobs were taken over since the last time."""
+    seen = len(lane.lines)
+    for line in lane.read_ledger()[seen:]:
+        if line.event == "start" and (line.attempt or 0) > 1:
+            lane.report(f"job {line.job} runs again, in worker {line.pid}")
+    lane.stage.show(lane.name, kills=lane.count("kill"), run=len({each.job for each in lane.lines if each.event == "end"}))
 
 
 def _is_settled(lane: StageLane) -> bool:
     """Return whether nothing more will happen: every job is done, or runs in a process that is dead."""
-    lane.stage.show(lane.name, kills=lane.count("kill"), run=len({each.job for each in lane.lines if each.event == "end"}))
+    _show(lane)
     if lane.is_jobdeck:
         return lane.queue.count("state:completed,failed,cancelled") == lane.queue.count()
     alive = ",".join(str(each.pid) for each in lane.processes if each.is_alive)

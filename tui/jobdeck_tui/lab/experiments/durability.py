@@ -27,7 +27,7 @@ def run(stage: Stage, *, seconds: float = 1.0) -> Findings:
             each = "count(*) / (max(at) - min(at))"
             rate = audit.count(f"SELECT {each} FROM ledger WHERE event = 'ack'")
         figures.append(Figure(lane.name, "acknowledged enqueues a second", round(rate), "/s"))
-        lane.tell(f"{rate:,.0f} acknowledged enqueues a second")
+        lane.report(f"{rate:,.0f} acknowledged enqueues a second")
     notes = [
         "A kill -9 takes nothing that the operating system has: no setting loses an acknowledged job here.",
         "Power loss does: FULL syncs the log at each commit, NORMAL at checkpoints only, OFF never. No program can show that.",

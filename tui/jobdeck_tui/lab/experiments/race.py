@@ -29,14 +29,14 @@ def run(stage: Stage, *, jobs: int = 1000, processes: int = 8) -> Findings:
             lane.queue.enqueue_bulk("lab.work", [{"ledger": str(lane.ledger)}] * jobs)
         else:
             add_jobs(lane.database, [{}] * jobs)
-        lane.tell(f"{jobs} jobs are in the queue")
+        lane.report(f"{jobs} jobs are in the queue")
         stage.wait(lambda lane=lane: _is_done(lane, jobs), f"{jobs} jobs to run")  # type: ignore[misc]
         lane.close()
         with lane.audit() as audit:
             verdicts += [audit.judge("jobs that ran twice", DOUBLE_RUNS), audit.judge("lost jobs", LOST_JOBS)]
             runs = audit.count("SELECT count(*) FROM ledger WHERE event = 'start'")
             used = audit.count("SELECT count(DISTINCT pid) FROM ledger WHERE event = 'start'")
-        lane.tell(f"done: {runs:g} runs of {jobs} jobs")
+        lane.report(f"done: {runs:g} runs of {jobs} jobs")
         figures += [
             Figure(lane.name, "runs", runs),
             Figure(lane.name, "worker processes that ran jobs", used),

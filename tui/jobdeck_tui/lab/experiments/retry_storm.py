@@ -27,10 +27,10 @@ def run(stage: Stage, *, jobs: int = 60, down: float = 4.0, threads: int = 8) ->
         lane.queue.enqueue_bulk(kind, [{"ledger": str(lane.ledger), "down": str(broken)}] * jobs)
         lane.start_worker(threads=threads)
         stage.wait(lambda lane=lane: lane.count("start") >= jobs, "the first calls")  # type: ignore[misc]
-        lane.tell(f"{jobs} calls have failed: the dependency is down")
+        lane.report(f"{jobs} calls have failed: the dependency is down")
         stage.pause(down)
         broken.unlink()
-        lane.tell("the dependency is back")
+        lane.report("the dependency is back")
         stage.wait(lambda lane=lane: lane.count("end") >= jobs, "the calls to succeed")  # type: ignore[misc]
         stage.wait(lambda lane=lane: lane.queue.count("state:completed") == jobs, "the results")  # type: ignore[misc]
         lane.close()

@@ -25,7 +25,7 @@ def run(stage: Stage, *, workers: int = 2) -> Findings:
     for program in PROGRAMS.values():
         stage.pause(0)
         found = enumerate_interleavings(program, stage.folder, workers=workers)
-        stage.tell(program.name, f"{found.bad} of {found.total} orders run the job twice")
+        stage.report(program.name, f"{found.bad} of {found.total} orders run the job twice")
         stage.show(program.name, orders=found.total, twice=found.bad)
         verdicts.append(_verdict(found))
         figures.append(Figure(program.name, "orders", found.total))

@@ -36,7 +36,7 @@ def run(stage: Stage, *, jobs: int = 200, threads: int = 4) -> Findings:
         signaled = stage.elapsed
         code = worker.terminate(_GRACE + 10)
         took = stage.elapsed - signaled
-        lane.tell(f"the worker has ended with code {code} after {took:.2f} s")
+        lane.report(f"the worker has ended with code {code} after {took:.2f} s")
         lane.close()
         with lane.audit() as audit:
             verdicts.append(audit.judge("jobs left running", LEFT_RUNNING))
@@ -47,7 +47,7 @@ def run(stage: Stage, *, jobs: int = 200, threads: int = 4) -> Findings:
                 verdicts.append(audit.judge("is the exit code", f"SELECT {-1 if code is None else code}"))
             figures.append(Figure(lane.name, "jobs done", audit.count("SELECT count(*) FROM jobs WHERE state = 'completed'")))
     notes = [
-        "naive: Python ends at SIGTERM; the row of the job says running, and nobody runs it.",
+        "naive: Python ends at SIGTERM; the row of the job says running, and no process runs it.",
         f"jobdeck: claims no more, waits for its jobs (here up to {_GRACE:g} s), gives the others back with their attempt.",
     ]
     return Findings(verdicts, figures, notes)

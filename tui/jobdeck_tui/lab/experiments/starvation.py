@@ -49,11 +49,11 @@ def _play(lane: StageLane, jobs: int, seconds: float) -> None:
     lane.wait_ready(1)
     lane.queue.enqueue_bulk("lab.work", [args] * _AHEAD, priority=_IMPORTANT)
     append(lane.ledger, "enqueue", lane.queue.enqueue("lab.work", args, priority=0).id)
-    lane.tell("an unimportant job is in the queue")
+    lane.report("an unimportant job is in the queue")
     for n in range(jobs):
         stage.wait(lambda n=n: lane.count("start") + _AHEAD > n, "the worker to start jobs")  # type: ignore[misc]
         lane.queue.enqueue("lab.work", args, priority=_IMPORTANT)
         stage.show(lane.name, enqueued=n + 1, run=lane.count("end"))
-    lane.tell("no more important jobs come")
+    lane.report("no more important jobs come")
     stage.wait(lambda: lane.queue.count("state:completed") == lane.queue.count(), "the jobs to end")
     lane.close()

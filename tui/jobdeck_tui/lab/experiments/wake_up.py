@@ -9,7 +9,7 @@ from ..stage import Figure, Findings, Stage, StageLane
 
 _POLL = 0.5
 _FIT = 100
-"""Milliseconds that nobody notices."""
+"""Milliseconds that are hardly noticed."""
 _WAITS = """
 SELECT round(1000 * (start.at - put.at), 1) FROM ledger AS put JOIN ledger AS start ON start.job = put.job
  WHERE put.event = 'put' AND start.event = 'start' ORDER BY 1"""

@@ -41,7 +41,7 @@ def run(stage: Stage) -> Findings:
                 )
                 notes.append(_fenced_text(audit))
     notes = [
-        "unfenced: UPDATE jobs SET result = … WHERE id = 1 finds its row, whoever has the job meanwhile: 1 row.",
+        "unfenced: UPDATE jobs SET result = … WHERE id = 1 finds its row, although another worker has the job: 1 row.",
         *notes,
         "The code of the job ran twice in both lanes: at least once is what any queue can promise. Only the result is safe.",
     ]
@@ -61,14 +61,14 @@ def _play(lane: StageLane) -> None:
     _pause_between_transactions(zombie)
     other = lane.start_worker(*options)
     stage.wait(lambda: lane.count("start") == 2, "another worker to take the job over")
-    lane.tell(f"its lease has run out: worker {other.pid} runs the job")
+    lane.report(f"its lease has run out: worker {other.pid} runs the job")
     stage.wait(lambda: _results(lane) == 1, "the second result")
-    lane.tell("the second result is committed")
+    lane.report("the second result is committed")
     Path(until).touch()
     zombie.resume()
     stage.wait(lambda: lane.count("end") == 2, "the first worker to end its run")
     stage.wait(lambda: _results(lane) == 2, "the first worker to write its result")
-    lane.tell("the first worker has written its result")
+    lane.report("the first worker has written its result")
     lane.close()
 
 

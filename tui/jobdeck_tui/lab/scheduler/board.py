@@ -108,12 +108,12 @@ class Board:
         """Whether every worker has taken all its steps."""
         return all(self.next_step(worker) is None for worker in range(self.workers))
 
-    def step(self, worker: int, *, look: bool = True) -> Move | None:
+    def step(self, worker: int, *, with_rows: bool = True) -> Move | None:
         """Let a worker take its next step.
 
         Args:
             worker: its number, from 0.
-            look: whether to read the rows before and after.
+            with_rows: whether to read the rows before and after.
 
         Returns:
             What it did; `None` if it is done. A step that was blocked is not taken.
@@ -121,7 +121,7 @@ class Board:
         step = self.next_step(worker)
         if step is None:
             return None
-        before = self.rows() if look else ()
+        before = self.rows() if with_rows else ()
         taken = self._taken[worker]
         if step.kind is StepKind.RUN:
             again = any(job == taken for _, job in self.runs)
@@ -132,7 +132,7 @@ class Board:
         else:
             done = self._table.perform(worker, step, taken)
             self._taken[worker] = done.job
-            move = Move(worker, step, done.statements, done.note, done.blocked, before, self.rows() if look else ())
+            move = Move(worker, step, done.statements, done.note, done.blocked, before, self.rows() if with_rows else ())
         if not move.blocked:
             self._next[worker] += 1
             self.moves.append(move)
@@ -142,7 +142,7 @@ class Board:
         """Take the last step back: reset, and replay all the others."""
         self.replay(self.schedule[:-1])
 
-    def replay(self, schedule: Schedule, *, look: bool = True) -> None:
+    def replay(self, schedule: Schedule, *, with_rows: bool = True) -> None:
         """Reset, and let the workers take their steps in this order.
 
         Raises:
@@ -150,6 +150,6 @@ class Board:
         """
         self.reset()
         for worker in schedule:
-            move = self.step(worker, look=look)
+            move = self.step(worker, with_rows=with_rows)
             if move is None or move.blocked:
                 raise ValueError(f"worker {worker + 1} cannot take a step after {self.schedule}")

@@ -18,7 +18,7 @@ class Interleaving:
     schedule: Schedule
     double_runs: int
     lost: int
-    """The number of jobs that nobody ran, although a worker was free."""
+    """The number of jobs that did not run, although a worker was free."""
     proof: Schedule
     """The steps after which a job had run twice; empty if none had."""
 
@@ -50,7 +50,7 @@ def interleavings(board: Board, on_blocked: Callable[[], None] = lambda: None) -
             if depth == len(untried):
                 untried.append([worker for worker in range(board.workers) if board.next_step(worker) is not None])
             while untried[depth]:
-                move = board.step(untried[depth].pop(0), look=False)
+                move = board.step(untried[depth].pop(0), with_rows=False)
                 assert move is not None
                 if not move.blocked:
                     break
@@ -67,7 +67,7 @@ def interleavings(board: Board, on_blocked: Callable[[], None] = lambda: None) -
             untried.pop()
         if not untried:
             return
-        board.replay(board.schedule[: len(untried) - 1], look=False)
+        board.replay(board.schedule[: len(untried) - 1], with_rows=False)
         if len(proof) > len(board.moves):
             proof = ()
 
@@ -84,7 +84,7 @@ def enumerate_interleavings(
     Args:
         program: what each worker does.
         folder: a scratch folder.
-        workers: the number of workers; with three there are thousands of orders.
+        workers: the number of workers; three have thousands of orders.
         is_stopped: asked after each order whether to end early, with what was found so far.
     """
     blocked = 0
