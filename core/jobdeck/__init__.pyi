@@ -499,6 +499,12 @@ from .model.trace_context import (
 from .processes.crash_guard import (
     CrashGuard as CrashGuard,
 )
+from .prometheus.assets import (
+    read_alert_rules as read_alert_rules,
+)
+from .prometheus.assets import (
+    read_dashboard as read_dashboard,
+)
 from .prometheus.collector import (
     QueueCollector as QueueCollector,
 )

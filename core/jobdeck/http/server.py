@@ -177,8 +177,9 @@ def _connections_allowed() -> int:
 def _bind(host: str, port: int) -> socket.socket:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        family, _, _, _, address = found[0]
-        bound = socket.socket(family, socket.SOCK_STREAM)
+        family, _, protocol, _, address = found[0]
+        # With its protocol: the event loop knows by it that answers must not wait until the client has acknowledged their head.
+        bound = socket.socket(family, socket.SOCK_STREAM, protocol)
         try:
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             bound.bind(address)

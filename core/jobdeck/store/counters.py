@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -21,12 +21,36 @@ RUN_SUM, WAIT_SUM = "run sum", "wait sum"
 
 
 _PER_SECOND = 1e6
+_BUCKET_BITS = 10
+_BUCKETS = (1 << _BUCKET_BITS) - 1
 _FAILURES = ("failed", "crashed")
 _RETRIED = (State.RETRYING, State.PENDING)
 
 
 def _slot(at: float) -> int:
     return int(at // SLOT_WIDTH) * SLOT_WIDTH
+
+
+class _KindResults:
+    """The times of results of one kind, by slot and bucket. Adding one costs as little as the worker's fastest jobs need."""
+
+    __slots__ = ("run_sum", "runs", "wait_sum", "waits")
+
+    def __init__(self) -> None:
+        self.runs: dict[int, int] = {}
+        """The slot's number with the bucket of the run time below it → the number of results."""
+        self.waits: dict[int, int] = {}
+        self.run_sum = self.wait_sum = 0.0
+
+    def add(self, waited: float, started: float, finished: float) -> None:
+        took = finished - started
+        self.run_sum += took
+        self.wait_sum += waited
+        runs, waits = self.runs, self.waits
+        key = int(finished // SLOT_WIDTH) << _BUCKET_BITS | bucket(took)
+        runs[key] = runs.get(key, 0) + 1
+        key = int(started // SLOT_WIDTH) << _BUCKET_BITS | bucket(waited)
+        waits[key] = waits.get(key, 0) + 1
 
 
 class CounterDeltas(ABC):
@@ -66,31 +90,33 @@ class CounterDeltas(ABC):
 
         A wait is counted in the slot in which the attempt started: the waits of a slot are its starts.
         """
-        runs: Counter[tuple[str, str, float, int]] = Counter()
-        waits: Counter[tuple[str, str, float, int]] = Counter()
-        sums: defaultdict[tuple[str, str], list[float]] = defaultdict(lambda: [0.0, 0.0])
+        kinds: dict[tuple[str, str], _KindResults] = {}
         for result in results:
-            job, started, finished = result.job, result.started_at, result.finished_at
-            took, waited = finished - started, started - job.scheduled_at
-            runs[job.queue, job.kind, finished // SLOT_WIDTH, bucket(took)] += 1
-            waits[job.queue, job.kind, started // SLOT_WIDTH, bucket(waited)] += 1
-            sum_of = sums[job.queue, job.kind]
-            sum_of[0] += took
-            sum_of[1] += waited
+            job = result.job
+            kind = job.queue, job.kind
+            of_kind = kinds.get(kind)
+            if of_kind is None:
+                of_kind = kinds[kind] = _KindResults()
+            of_kind.add(result.started_at - job.scheduled_at, result.started_at, result.finished_at)
+        for kind, of_kind in kinds.items():
+            self._record_kind(*kind, of_kind, outcome)
+
+    def _record_kind(self, queue: str, kind: str, results: _KindResults, outcome: str) -> None:
         metrics, totals = self._metrics, self._totals
         timed = outcome != "released"  # an interrupted run does not show how long the job takes
-        for (queue, kind, slot, index), n in runs.items():
-            metrics[int(slot) * SLOT_WIDTH, queue, kind, outcome, 0] += n
+        for key, n in results.runs.items():
+            slot, index = key >> _BUCKET_BITS, key & _BUCKETS
+            metrics[slot * SLOT_WIDTH, queue, kind, outcome, 0] += n
             if timed:
-                metrics[int(slot) * SLOT_WIDTH, queue, kind, "run", index] += n
+                metrics[slot * SLOT_WIDTH, queue, kind, "run", index] += n
                 totals[queue, kind, "run", index // OCTAVE] += n
-        for (queue, kind, slot, index), n in waits.items():
-            metrics[int(slot) * SLOT_WIDTH, queue, kind, "wait", index] += n
+        for key, n in results.waits.items():
+            index = key & _BUCKETS
+            metrics[(key >> _BUCKET_BITS) * SLOT_WIDTH, queue, kind, "wait", index] += n
             totals[queue, kind, "wait", index // OCTAVE] += n
-        for (queue, kind), (run, wait) in sums.items():
-            if timed:
-                totals[queue, kind, RUN_SUM, 0] += max(0, round(run * _PER_SECOND))
-            totals[queue, kind, WAIT_SUM, 0] += max(0, round(wait * _PER_SECOND))
+        if timed:
+            totals[queue, kind, RUN_SUM, 0] += max(0, round(results.run_sum * _PER_SECOND))
+        totals[queue, kind, WAIT_SUM, 0] += max(0, round(results.wait_sum * _PER_SECOND))
 
     def count_rows(self) -> list[tuple[str, str, str, int]]:
         """Return the changes of the depths: queue, kind, state, difference."""

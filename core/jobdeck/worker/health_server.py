@@ -138,7 +138,6 @@ class _Server(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    server: _Server
     timeout = _SLOWEST
     server_version = "jobdeck"
     sys_version = ""
@@ -147,6 +146,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer a probe."""
+        assert isinstance(self.server, _Server)
         health = self.server.health
         match self.path.partition("?")[0]:
             case "/healthz":

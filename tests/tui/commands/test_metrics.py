@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import stat
 import sys
 from pathlib import Path
@@ -55,4 +56,11 @@ def test_without_the_library_one_sentence_says_what_to_install(deck: CommandLine
 def test_a_queue_that_does_not_exist_is_not_created(tmp_path: Path) -> None:
     deck = CommandLine(tmp_path)
     assert deck("metrics").exit_code == 1
+    assert not deck.database.exists()
+
+
+def test_the_dashboard_and_the_alert_rules_are_printed_without_a_queue(tmp_path: Path) -> None:
+    deck = CommandLine(tmp_path)
+    assert json.loads(deck.done("metrics", "--dashboard"))["title"] == "jobdeck"
+    assert "- alert: JobdeckNoWorker" in deck.done("metrics", "--alerts")
     assert not deck.database.exists()

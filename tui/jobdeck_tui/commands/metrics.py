@@ -19,11 +19,15 @@ from .common import CliContext, CommandError, Subcommand
 Examples:
   jobdeck metrics
   jobdeck metrics --output /var/lib/node_exporter/jobdeck.prom
+  jobdeck metrics --dashboard > jobdeck-dashboard.json
+  jobdeck metrics --alerts > jobdeck-alerts.yml
 """,
 )
 @click.option("--output", metavar="FILE", help="Replace this file at once, for a textfile collector.")
+@click.option("--dashboard", "shown", flag_value="dashboard", help="Print a dashboard for Grafana instead.")
+@click.option("--alerts", "shown", flag_value="alerts", help="Print alert rules for Prometheus instead.")
 @click.pass_obj
-def metrics_command(front: CliContext, output: str | None) -> None:
+def metrics_command(front: CliContext, output: str | None, shown: str | None) -> None:
     """Print the queue's metrics in Prometheus' text format.
 
     `jobdeck serve` serves the same at /metrics. The counters are those that the queue keeps, for all its workers
@@ -31,8 +35,11 @@ def metrics_command(front: CliContext, output: str | None) -> None:
 
     It needs the extra `metrics`: pip install 'jobdeck[metrics]'.
     """
-    from jobdeck import QueueCollector
+    from jobdeck import QueueCollector, read_alert_rules, read_dashboard
 
+    if shown is not None:
+        _write(output, (read_dashboard() if shown == "dashboard" else read_alert_rules()).encode())
+        return
     with front.read() as queue:
         try:
             collector = QueueCollector(queue)
@@ -40,6 +47,10 @@ def metrics_command(front: CliContext, output: str | None) -> None:
             problem = "jobdeck metrics needs prometheus_client; install it with: pip install 'jobdeck[metrics]'"
             raise CommandError(problem) from None
         text = collector.text()
+    _write(output, text)
+
+
+def _write(output: str | None, text: bytes) -> None:
     if output is None:
         click.echo(text, nl=False)
     else:
