@@ -216,12 +216,16 @@ def test_a_worker_logs_json_or_text_and_escapes_what_jobs_log(deck: CommandLine)
             assert re.search(r"finished job=1 kind=tasks.send attempt=1/2 outcome=completed took=\d+\.\d+s\n", log)
 
 
-def test_a_worker_without_an_app_warns_that_it_serves_shell_jobs_only(deck: CommandLine) -> None:
-    worker = deck.start("worker")
+def test_a_worker_warns_that_it_serves_shell_jobs_only_and_of_a_queue_that_looks_mistyped(deck: CommandLine) -> None:
+    deck.done("run", "--", "true")
+    worker = deck.start("worker", "--queues", "new,defualt")
     eventually(lambda: _working(deck))
     worker.terminate()
     _, log = worker.communicate(timeout=20)
     assert "serves shell jobs only" in log
+    assert "with 4 threads, for queues new, defualt only\n" in log
+    assert "WARNING jobdeck.worker: No job, worker or schedule uses queue 'defualt' yet; did you mean default?\n" in log
+    assert "'new'" not in log
     assert worker.returncode == 0
 
 

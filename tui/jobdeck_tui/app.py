@@ -88,7 +88,7 @@ class Cockpit(CockpitBase):
             "suspend_process",
             "suspend",
             show=False,
-            tooltip="Suspend the cockpit and its running jobs; the shell's fg continues them",
+            tooltip="Suspend the cockpit; its own workers stand still until the shell's fg",
         ),
         Binding("f1", "guide", "guide", show=False, tooltip="Read the guide: jobs, retries, filters, deployment, …"),
         Binding("ctrl+t", "next_theme", "next theme", show=False, tooltip="Switch to the next theme"),

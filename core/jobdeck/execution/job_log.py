@@ -120,5 +120,5 @@ def _outcome(result: AttemptResult) -> Outcome:
 
 
 def _error(result: Failed) -> str:
-    text = " ".join(f"{result.error_type}: {result.message}"[: 2 * _ERROR_CHARACTERS].split())
+    text = " ".join(result.error[: 2 * _ERROR_CHARACTERS].split())
     return text if len(text) <= _ERROR_CHARACTERS else text[: _ERROR_CHARACTERS - 1] + "…"

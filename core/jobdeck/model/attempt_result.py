@@ -42,6 +42,11 @@ class Failed(AttemptResult):
     extra_attempts: int = 0
     """By how much the maximum number of attempts grows: 1 if the handler did not start."""
 
+    @property
+    def error(self) -> str:
+        """Type and message, `ValueError: no luck`; the type alone if there is no message."""
+        return f"{self.error_type}: {self.message}" if self.message else self.error_type
+
 
 @dataclass(frozen=True, slots=True)
 class Snoozed(AttemptResult):

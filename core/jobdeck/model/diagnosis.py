@@ -92,7 +92,7 @@ def _check_state(conditions: ClaimConditions) -> Iterator[Check]:
     if job.state.is_final:
         ago = span(at - (job.finished_at or at))
         verb = {State.COMPLETED: "completed", State.FAILED: "failed", State.CANCELLED: "was cancelled"}[job.state]
-        why = "; ".join(str(part) for part in (job.reason, job.error) if part)
+        why = "; ".join(part for part in (job.reason and str(job.reason), _clause(job.error)) if part)
         advice = f"`jobdeck retry {job.id}` runs it again"
         yield Check(name="state", met=False, message=f"It {verb} {ago} ago{f': {why}' if why else ''}.", advice=advice)
         return
@@ -128,7 +128,7 @@ def _check_job(conditions: ClaimConditions) -> Iterator[Check]:
         sentence = f"It has been due for {span(-left)}, but no worker has made it ready yet."
         yield Check(name="due", met=False, message=sentence, advice="a live worker does that within a second", until=at)
     elif job.state is State.RETRYING:
-        error = f" ({job.error})" if job.error else ""
+        error = f" ({_clause(job.error)})" if job.error else ""
         sentence = f"Attempt {job.attempt} of {job.max_attempts} failed{error}; the next one is due in {span(left)}."
         yield Check(name="due", met=False, message=sentence, advice=now, until=job.scheduled_at)
     else:
@@ -313,6 +313,12 @@ def _summary(job: Job, checks: Sequence[Check], starts_in: float | None) -> str:
 def _state_summary(job: Job, check: Check) -> str:
     cancelling = ", and was asked to stop" if job.cancelling else ""
     return f"Job {job.id}{check.message.removeprefix('It').removesuffix('.')}{cancelling}."
+
+
+def _clause(error: str | None) -> str:
+    """Return an error for use inside a sentence: without the full stop at its end, unless more follow it, as in `…`."""
+    text = error or ""
+    return text if text.endswith("..") else text.removesuffix(".")
 
 
 def _noun(n: int, noun: str) -> str:

@@ -92,11 +92,12 @@ def test_every_attempt_has_a_line_for_its_start_and_one_for_its_end(queue: Queue
     made = {kind: queue.enqueue(kind) for kind in ("good", "quick", "bad", "hopeless", "later")}
     timed = queue.enqueue("slow", timeout=0.1)
     failing = queue.enqueue("shell", {"command": ["sh", "-c", "echo oh no >&2; exit 3"]}, max_attempts=1)
+    silent = queue.enqueue("shell", {"command": ["sh", "-c", "exit 4"]}, max_attempts=1)
     stopped = queue.enqueue("slow")
     with Worker(queue, threads=4):
         wait_until(lambda: queue.get(stopped.id).state is State.RUNNING)
         queue.cancel(stopped.id)
-        for each in (*made.values(), timed, failing, stopped):
+        for each in (*made.values(), timed, failing, silent, stopped):
             queue.wait(each.id, timeout=20, every=0.01)
         released = queue.enqueue("slow")
         wait_until(lambda: lines.of(released))  # it has started, not only been claimed
@@ -129,6 +130,7 @@ def test_every_attempt_has_a_line_for_its_start_and_one_for_its_end(queue: Queue
     assert [line["outcome"] for line in ends(made["later"])] == ["snoozed", "completed"]
     assert [line["outcome"] for line in ends(timed)] == ["timed out"]
     assert ends(failing) == [{"outcome": "failed", "error": "exit code 3: oh no", "reason": "attempts exhausted"}]
+    assert ends(silent) == [{"outcome": "failed", "error": "exit code 4", "reason": "attempts exhausted"}]
     assert ends(stopped) == [{"outcome": "cancelled"}]
     assert ends(released) == [{"outcome": "released"}]
     # The log of a job holds what its code logged, and not the lines about it.

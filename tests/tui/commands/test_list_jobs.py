@@ -250,6 +250,18 @@ def test_run_and_wait_passes_on_output_whole_and_the_streams_apart_and_the_exit_
     assert err == "complaint\n" or err.startswith("jobdeck: Job 1 waits for a worker")
 
 
+def test_run_and_wait_passes_on_control_characters_as_they_are_unless_they_would_reach_a_terminal(deck: CommandLine) -> None:
+    words = ["sh", "-c", r"printf '\033[31mred\r\001 caf\303\251\n'; printf '\033[1mbold' >&2; kill -9 $$"]
+    process = deck.start("run", "--wait", "--max-attempts", "1", "--", *words, env={"LC_ALL": "C", "PYTHONUTF8": "0"})
+    with deck.queue() as queue, Worker(queue, threads=1):
+        assert process.wait(timeout=20) == 128 + 9
+    assert process.stdout is not None
+    assert process.stderr is not None
+    assert process.stdout.buffer.read() == b"\x1b[31mred\r\x01 caf\xc3\xa9\n"  # type: ignore[attr-defined]
+    assert process.stderr.buffer.read().endswith(b"\x1b[1mboldjobdeck: Job 1 failed: killed by SIGKILL: \\x1b[1mbold.\n")  # type: ignore[attr-defined]
+    assert deck.done("logs", 1).splitlines()[0] == r"\x1b[31mred\r\x01 café"  # what is only looked at stays harmless
+
+
 def test_following_a_log_says_on_standard_error_that_its_beginning_was_dropped_before_it_was_printed(
     deck: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

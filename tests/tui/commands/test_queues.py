@@ -42,6 +42,26 @@ def test_queues_shows_depth_waits_limits_and_forecast(deck: CommandLine) -> None
     assert "2 at once" in lines[1]
 
 
+@pytest.mark.parametrize(
+    "words", [("pause", "QUEUE"), ("resume", "QUEUE"), ("limit", "QUEUE", "--running", "2"), ("limit", "QUEUE")], ids=" ".join
+)
+def test_a_queue_that_nothing_uses_is_reported_with_the_name_that_may_be_meant(
+    deck: CommandLine, words: tuple[str, ...]
+) -> None:
+    deck.done("run", "--", "true")
+    deck.done("schedule", "add", "nightly", "0 3 * * *", "--queue", "night", "--shell", "true")
+
+    def errors(name: str) -> str:
+        result = deck(*(name if word == "QUEUE" else word for word in words))
+        assert result.exit_code == 0
+        assert name in result.stdout
+        return result.stderr
+
+    assert errors("defualt") == "jobdeck: No job, worker or schedule uses queue 'defualt' yet; did you mean default?\n"
+    assert errors("other") == "jobdeck: No job, worker or schedule uses queue 'other' yet.\n"
+    assert errors("default") == errors("night") == ""
+
+
 def test_processed_queues_are_empty_and_show_their_completion_rate(deck: CommandLine) -> None:
     for _ in range(3):
         deck.done("run", "--queue", "mail", "--", "true")

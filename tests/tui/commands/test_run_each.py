@@ -71,6 +71,17 @@ def test_waiting_prints_the_output_of_each_and_exits_with_success_only_if_all_co
         worker.communicate()
 
 
+def test_waiting_passes_on_the_output_of_each_as_it_was_written(deck: CommandLine) -> None:
+    worker = deck.start("worker", "--threads", "1")
+    try:
+        script = r"printf '\033[31m%s' {}; head -c 200000 /dev/zero | tr '\0' x"
+        result = deck("run", "--each", "--wait", "--shell", script, input="a\nb\n")
+        assert result.stdout == "".join(f"\x1b[31m{word}{'x' * 200_000}" for word in "ab")
+    finally:
+        worker.terminate()
+        worker.communicate()
+
+
 def test_lines_are_enqueued_as_they_arrive(deck: CommandLine) -> None:
     process = deck.start("run", "--each", "--", "cat", stdin=subprocess.PIPE)
     assert process.stdin is not None

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tests.tui.cli_runner import CommandLine, eventually
 
-from jobdeck import Worker
+from jobdeck import State, Worker
 
 
 @pytest.fixture
@@ -28,6 +28,16 @@ def test_why_starts_with_the_answer_and_marks_unmet_conditions(deck: CommandLine
     assert lines[1].startswith("✗ Queue mail has been paused")
     assert lines[2] == "    `jobdeck resume mail` resumes it"
     assert lines[3].startswith("✗ No worker is alive")
+
+
+def test_an_error_that_ends_with_a_full_stop_ends_its_sentence_with_one(deck: CommandLine) -> None:
+    deck.done("run", "--", "/no/such/program")
+    deck.done("run", "--backoff", "1h,1h", "--shell", "echo No luck. >&2; exit 1")
+    with deck.queue() as queue, Worker(queue, threads=1):
+        eventually(lambda: [job.state for job in queue.get_many([1, 2])] == [State.FAILED, State.RETRYING])
+    lines = deck.done("why", 1).splitlines()
+    assert [line.partition("does not exist")[2] for line in (lines[0], lines[2])] == [".", "."]
+    assert "failed (exit code 1: No luck); the next one is due" in deck.done("why", 2)
 
 
 def test_why_as_json_contains_each_condition(deck: CommandLine) -> None:

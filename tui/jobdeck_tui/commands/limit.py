@@ -13,6 +13,7 @@ from ..text.sanitize import safe
 from .common import CliContext, Subcommand
 from .completers import complete_queues
 from .json_documents import limits_document
+from .known_queues import queue_is_new, warn_if_new
 from .output import on_terminal, print_fields, print_json
 
 
@@ -62,15 +63,18 @@ def limit_command(
     if running is None and rate is None and not none:
         with front.read() as queue:
             _show(front, queue, queue_name)
+            warn_if_new("" if queue_name is None else queue_is_new(queue, queue_name))
         return
     if queue_name is None:
         raise click.UsageError("name the queue to limit")
     with front.open(changes=True) as queue:
+        new = queue_is_new(queue, queue_name)
         with queue.transaction():
             kept = Limits() if none else _find(queue, queue_name).limits
             number, period = (kept.rate, kept.period) if rate is None else rate
             queue.limit(queue_name, running=kept.running if running is None else running, rate=number, period=period)
         _print_limits(front, _find(queue, queue_name))
+        warn_if_new(new)
 
 
 def _find(queue: Queue, name: str) -> QueueInfo:

@@ -21,6 +21,8 @@ _ALL = 2**31
 _NEARLY_FULL = 7 << 20
 """Bytes of an attempt's log from which on its oldest lines may have been dropped: at most 8 MB are kept, in whole entries."""
 _EVERY = 0.1
+_STREAMS = ("out", "err")
+"""The levels of what commands write."""
 _COLORS = {"err": "red", "warning": "yellow", "error": "red", "critical": "red"}
 
 
@@ -79,6 +81,8 @@ class Printer:
         self._json = json
         self._apart = apart
         self._attempt: int | None = None
+        self._exact = {err: apart and not stream.isatty() for err, stream in ((False, sys.stdout), (True, sys.stderr))}
+        """Whether to pass on what commands write as it is, by whether on standard error: nothing interprets it there."""
         self._open: dict[bool, str] = {}
         """The level of an unfinished line, by whether it was printed on standard error."""
         self.newest = 0
@@ -98,13 +102,19 @@ class Printer:
                     click.echo(dim(f"── attempt {line.attempt} ──"), err=self._apart)
                 self._attempt = line.attempt
             self._print(line)
+        for err, exact in self._exact.items():
+            if exact:
+                (sys.stderr if err else sys.stdout).buffer.flush()
 
     def _print(self, line: LogLine) -> None:
         err = self._apart and line.level != "out"
         before = self._open.pop(err, None)
         if before not in (None, line.level):
             click.echo(err=err)
-        click.echo(_format(line, continued=before == line.level), nl=not line.unfinished, err=err)
+        if self._exact[err] and line.level in _STREAMS:
+            _write_exactly(line, err=err)
+        else:
+            click.echo(_format(line, continued=before == line.level), nl=not line.unfinished, err=err)
         if line.unfinished:
             self._open[err] = line.level
 
@@ -116,9 +126,16 @@ class Printer:
         self._open.clear()
 
 
+def _write_exactly(line: LogLine, *, err: bool) -> None:
+    """Write the output of a command in UTF-8, in which it was read, whatever the locale."""
+    stream = sys.stderr if err else sys.stdout
+    stream.flush()  # what is still in its text layer
+    stream.buffer.write(line.text.encode("utf-8", "backslashreplace") + (b"" if line.unfinished else b"\n"))
+
+
 def _format(line: LogLine, *, continued: bool) -> str:
     text = safe(line.text, multiline=True)
-    if line.level not in ("out", "err") and not continued:
+    if line.level not in _STREAMS and not continued:
         clock = time.strftime("%H:%M:%S", time.localtime(line.at))
         text = f"{clock} {safe(line.level):<8} {text}"
     color = _COLORS.get(line.level)

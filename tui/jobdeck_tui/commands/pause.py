@@ -12,6 +12,7 @@ from jobdeck import Queue
 from ..text.sanitize import safe
 from .common import CliContext, Subcommand
 from .completers import complete_queues
+from .known_queues import queue_is_new, warn_if_new
 from .output import count_of, print_json
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -43,7 +44,7 @@ Examples:
 def pause_command(front: CliContext, queue_name: str | None, every: bool) -> None:
     """Pause a queue, or all of them: start no more of their jobs.
 
-    Running jobs continue, and jobs can still be enqueued.
+    Running jobs continue, and jobs can still be enqueued. A queue may be paused before its first job.
     """
     _set_paused(front, queue_name, every=every, paused=True)
 
@@ -71,7 +72,9 @@ def _set_paused(front: CliContext, name: str | None, *, every: bool, paused: boo
         if name is None:
             _set_all_paused(front, queue, paused=paused)
         else:
+            new = queue_is_new(queue, name)
             _print(front, name, queue.pause(name) if paused else queue.resume(name), paused=paused)
+            warn_if_new(new)
 
 
 def _set_all_paused(front: CliContext, queue: Queue, *, paused: bool) -> None:

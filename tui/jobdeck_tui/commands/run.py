@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from jobdeck import ArgumentsTooLarge, carried_environment
+from jobdeck import ArgumentsTooLarge, Attempt, carried_environment
 
 from .common import CliContext, CommandError, Subcommand, absolute_folder, print_error
 from .job_options import given_options, job_options
@@ -71,13 +71,15 @@ def run_command(
     wait: bool,
     **options: Any,
 ) -> int:
-    """Enqueue a shell command and print the job's id.
+    r"""Enqueue a shell command and print the job's id.
 
     The command runs in the current directory and with the current environment, except for what belongs to the
     terminal and login session (TERM, DISPLAY, SSH_AUTH_SOCK, …). The environment is stored with the job: secrets
     are masked wherever jobs are shown, but can be read in the database; --clean-env leaves them out. The command
     runs in its own process group. Commands that exit non-zero are tried up to --max-attempts times. The output
-    becomes the job's log; --wait keeps standard output and standard error apart.
+    becomes the job's log; --wait keeps standard output and standard error apart, and passes them on to files and pipes
+    as they are. A terminal, and the log, show control characters as codes. Output is text: bytes that are not UTF-8
+    become codes such as \xff. The exit code of --wait is 128 and its number if a signal killed the command.
 
     If another job holds the --unique key, nothing is enqueued and the id of that job is printed.
 
@@ -167,7 +169,16 @@ def _result(front: CliContext, queue: Any, job_id: int) -> int:
     if job.state is State.COMPLETED:
         return 0
     # A command that exits non-zero reports why on its own standard error; report the other failures here.
-    code = exit_code(job, queue.attempts(job_id))
+    attempts = queue.attempts(job_id)
+    code = exit_code(job, attempts)
     if code is None or job.state is State.CANCELLED:
         print_error(f"Job {job_id} {'was cancelled' if job.state is State.CANCELLED else f'failed: {job.error}'}.")
-    return code or 1
+    return code or _signal_code(attempts) or 1
+
+
+def _signal_code(attempts: Sequence[Attempt]) -> int | None:
+    """Return the exit code of a shell whose command a signal killed, 128 and its number; `None` if none did."""
+    import signal
+
+    killer = ((attempts[-1].error_type or "") if attempts else "").removeprefix("killed by ")
+    return 128 + signal.Signals[killer] if killer in signal.Signals.__members__ else None

@@ -190,9 +190,12 @@ def _print_finished(front: CliContext, queue: Queue, job: Job) -> None:
         print_json(full_document(queue, job))
         return
     from ..text.sanitize import safe
+    from .logs import Printer
 
-    for line in queue.logs(job.id, attempt=job.attempt, limit=2**31) if job.attempt else ():
-        click.echo(safe(line.text, multiline=True), err=line.level != "out")
+    if job.attempt:
+        printer = Printer(json=False, apart=True)
+        printer.print(queue.logs(job.id, attempt=job.attempt, limit=2**31))
+        printer.end()
     if job.state is not State.COMPLETED:
         reason = "was cancelled" if job.state is State.CANCELLED else f"failed: {safe((job.error or '').rstrip('.'))}"
         print_error(f"Job {job.id} {reason}.")

@@ -12,6 +12,7 @@ import click
 from ..terminal.last_resort import exit_now
 from .common import CliContext, Subcommand
 from .completers import complete_queues
+from .known_queues import queue_is_new
 from .log_output import log_to_stderr
 from .output import count_of
 from .param_types import DURATION, WholeNumber
@@ -94,11 +95,17 @@ def worker_command(
             own_process=True,
         )
         grace = settings.shutdown_grace if grace is None else grace
+        only = settings.queues if served is None else served
+        mistyped = [sentence for name in only if (sentence := queue_is_new(opened, name, only_if_similar=True))]
         start_service(worker, StopSignals(signals, grace))
         capacity = count_of(worker.threads, "thread")
         if worker.processes:
             capacity += f" in {worker.processes} {'process' if worker.processes == 1 else 'processes'}"
+        if only:
+            capacity += f", for {'queue' if len(only) == 1 else 'queues'} {', '.join(only)} only"
         logger.info("Worker %s started on %s with %s", worker.id, opened.where, capacity)
+        for sentence in mistyped:
+            logger.warning("%s", sentence)
         if not settings.app:
             logger.warning(
                 "This worker serves shell jobs only; to serve other kinds, name their modules with --app or JOBDECK_APP"

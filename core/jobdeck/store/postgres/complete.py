@@ -131,13 +131,12 @@ class Completer:
         """See `base.Completer.fail`."""
 
         def values(result: Failed) -> tuple[Any, ...]:
-            error = f"{result.error_type}: {result.message}" if result.message else result.error_type
             reason = result.reason or _REASONS.get(result.outcome, Reason.EXHAUSTED)
             retry_at = None if result.retry_at is None else result.retry_at + self._connections.clock_offset
             return (
                 result.finished_at,
                 retry_at,
-                one_line(error),
+                one_line(result.error),
                 reason.value,
                 int(result.outcome is Outcome.CRASHED),
                 result.extra_attempts,

@@ -113,12 +113,11 @@ class Completer:
         """See `base.Completer.fail`."""
 
         def values(result: Failed) -> tuple[Any, ...]:
-            error = f"{result.error_type}: {result.message}" if result.message else result.error_type
             reason = result.reason or _REASONS.get(result.outcome, Reason.EXHAUSTED)
             return (
                 result.finished_at,
                 result.retry_at,
-                one_line(error),
+                one_line(result.error),
                 reason.value,
                 result.outcome is Outcome.CRASHED,
                 result.extra_attempts,
