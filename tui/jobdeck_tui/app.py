@@ -405,6 +405,7 @@ class Cockpit(CockpitBase):
         view = self.get_screen(name)
         assert isinstance(view, ViewScreen)
         if self.open_view is not view:
+            view.snapshot = self.jobs_screen.snapshot
             if self.open_view is not None:
                 self.switch_screen(view)
             else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -126,3 +127,21 @@ def test_the_default_database_needs_no_option() -> None:
     assert any(
         "jobdeck run -- echo hello" in text for line in welcome("~/x.db", 100, 30, default=True) for text, _ in line.pieces
     )
+
+
+def test_before_the_database_is_read_nothing_is_said_about_its_jobs(
+    still: FrozenQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    still.busy()
+    app = still.app()
+    monkeypatch.setattr(app.feed, "start", lambda: None)
+
+    async def run() -> None:
+        async with app.run_test(size=(120, 40)) as pilot:
+            await pilot.pause()
+            lines = [strip.text for strip in app.screen._compositor.render_strips()]
+            assert "opening" in lines[0]
+            shown = "\n".join(lines)
+            assert not [said for said in ("no queue", "no worker", "live", "0 jobs") if said in shown], shown
+
+    asyncio.run(run())

@@ -35,3 +35,18 @@ def test_each_screen_opens_by_its_digit_shows_its_keys_and_returns(still: Frozen
             await wait_for(pilot, lambda: app.screen is app.jobs_screen)
 
     play(still.app(), scene, size)
+
+
+def test_a_new_screen_shows_the_counts_that_are_known_from_its_first_frame_on(
+    still: FrozenQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    still.busy()
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        app: Any = pilot.app
+        monkeypatch.setattr(ViewScreen, "receive_snapshot", lambda self, snapshot: None)
+        app.action_open_screen("queues")
+        await wait_for(pilot, lambda: app.screen.query("#header"))
+        assert "LIVE" in "".join(text for text, _ in app.screen.query_one("#header").draw(0, 120))
+
+    play(still.app(), scene)

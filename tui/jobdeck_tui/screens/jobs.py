@@ -205,7 +205,8 @@ class JobsScreen(JobsActions):
             pieces.append((f"▲ {number(table.arrived)} new · ", "$accent"))
         if table.live:
             live = [("● live · ", "$success")] * (self._frozen_at is None and not self._has_problem)
-            pieces += [*live, (f"{number(table.total)} job{'s' * (table.total != 1)}", "$quiet")]
+            if self.snapshot is not None:
+                pieces += [*live, (f"{number(table.total)} job{'s' * (table.total != 1)}", "$quiet")]
         elif table.gone:
             pieces.append((f"job {table.chosen} is no longer in this list · {number(table.total)} jobs", "$warning"))
         else:

@@ -87,7 +87,7 @@ class ViewScreen(CockpitScreen):
     # -- shared by all ------------------------------------------------------------------------------
 
     def compose(self) -> ComposeResult:
-        yield Header(self.cockpit.where, readonly=self.cockpit.readonly, id="header")
+        yield Header(self.cockpit.where, readonly=self.cockpit.readonly, snapshot=self.snapshot, id="header")
         yield NumberedTabs(BAR, self.SCREEN_NAME, gaps=(3, 1), id="screen-tabs")
         yield from self.body()
         yield KeyHints(id="hints")

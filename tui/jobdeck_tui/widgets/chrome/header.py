@@ -35,19 +35,28 @@ class Header(LineWidget):
     class LogRequested(Message):
         """The warning mark was clicked."""
 
-    def __init__(self, where: str, *, readonly: bool = False, id: str | None = None, classes: str | None = None) -> None:
+    def __init__(
+        self,
+        where: str,
+        *,
+        readonly: bool = False,
+        snapshot: DashboardSnapshot | None = None,
+        id: str | None = None,
+        classes: str | None = None,
+    ) -> None:
         """Create the header.
 
         Args:
             where: the database's path or address.
             readonly: show that this cockpit changes nothing.
+            snapshot: the counts to begin with, if they are known.
             id: its id on the screen.
             classes: its classes in the stylesheet.
         """
         super().__init__(id=id, classes=classes)
         self._where = where
         self._readonly = readonly
-        self._deck: DashboardSnapshot | None = None
+        self._deck = snapshot
         self._plight: ConnectionStatus | None = None
         self._frozen_at: float | None = None
         self._places: list[tuple[int, int, State]] = []

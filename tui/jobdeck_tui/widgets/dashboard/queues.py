@@ -123,7 +123,7 @@ class QueuesPanel(Panel):
     def draw(self, y: int, width: int) -> Sequence[Piece]:
         quiet = self.style("quiet")
         if not self._queues:
-            return [(" no queue has jobs yet", quiet)] if y == 0 else []
+            return [(" no queue has jobs yet", quiet)] if y == 0 and self._overview is not None else []
         at = y + self._top
         if at >= len(self._queues):
             return []

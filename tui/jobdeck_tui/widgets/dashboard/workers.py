@@ -40,6 +40,7 @@ class WorkersPanel(Panel):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._at = 0.0
+        """When the workers were read; 0 before that."""
         self._slots: list[tuple[WorkerInfo | None, Job | None]] = []
         self._many = False
         self._busy_text = busy_text(0, 0)
@@ -121,6 +122,8 @@ class WorkersPanel(Panel):
 
     def draw(self, y: int, width: int) -> Sequence[Piece]:
         quiet = self.style("quiet")
+        if not self._at:
+            return []
         if not self._slots:
             hint = [(" no worker runs: ", quiet)]
             more = [("start ", quiet), ("jobdeck worker", self.style("accent"))]
