@@ -407,6 +407,7 @@ class Cockpit(CockpitBase):
         if name == JOBS:
             if isinstance(self.screen, ViewScreen):
                 self.pop_screen()
+                self.jobs_screen.table.focus()
             return
         if not self.is_screen_installed(name):
             self.install_screen(BY_NAME[name].build(), name)

@@ -255,7 +255,7 @@ class ScheduleExists(JobdeckError):
     """A schedule with this name already exists. Edit it, or replace it."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"Schedule {name!r} already exists; edit it, or add it with replace.")
+        super().__init__(f"Schedule {name!r} already exists; edit it, or replace it (`--replace`).")
         self.name = name
 
 

@@ -131,6 +131,12 @@ def test_a_priority_out_of_range_changes_nothing(deck: CommandLine) -> None:
     assert _priorities(deck) == [0]
 
 
+def test_a_filter_of_several_words_that_is_not_quoted_is_recognized(deck: CommandLine) -> None:
+    result = deck("cancel", "--where", "state:pending", "queue:mail")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("jobdeck: quote a filter of several words: --where 'state:pending queue:mail'\n")
+
+
 def test_a_paused_queue_starts_nothing_until_it_is_resumed(deck: CommandLine) -> None:
     assert deck.done("pause", "mail") == "Queue mail paused.\n"
     assert deck.done("pause", "mail") == "Queue mail was already paused.\n"

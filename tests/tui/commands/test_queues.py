@@ -38,6 +38,7 @@ def test_queues_shows_depth_waits_limits_and_forecast(deck: CommandLine) -> None
     head, *lines = deck.done("queues").splitlines()
     assert head.split() == ["QUEUE", "READY", "LATER", "WAITING", "OLDEST", "RUNNING", "DONE", "FORECAST", "LIMITS"]
     assert [line.split()[0] for line in lines] == ["img", "mail"]
+    assert lines[0].endswith("  paused")  # and no blanks for the limits that it does not have
     assert "stalled: no worker serves it" in lines[1]
     assert "2 at once" in lines[1]
 

@@ -23,6 +23,7 @@ def test_each_screen_opens_by_its_digit_shows_its_keys_and_returns(still: Frozen
     async def scene(pilot: Pilot[Any]) -> None:
         app: Any = pilot.app
         for room in SCREENS:
+            app.jobs_screen.query_one("#workers").focus()
             app.action_open_screen("queues")
             await pilot.press(room.digit)
             await wait_for(pilot, lambda room=room: isinstance(app.screen, ViewScreen) and room.name == app.screen.SCREEN_NAME)
@@ -32,7 +33,7 @@ def test_each_screen_opens_by_its_digit_shows_its_keys_and_returns(still: Frozen
             assert len(app.screen.query_one("#help-text").render().plain.splitlines()) > 10
             await pilot.press("escape")
             await pilot.press("5")
-            await wait_for(pilot, lambda: app.screen is app.jobs_screen)
+            await wait_for(pilot, lambda: app.screen is app.jobs_screen and app.jobs_screen.table.has_focus)
 
     play(still.app(), scene, size)
 

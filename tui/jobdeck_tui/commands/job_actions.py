@@ -14,7 +14,7 @@ from ..text.priority import read_priority
 from .common import CliContext, Subcommand, print_error
 from .completers import complete_filter, complete_jobs
 from .output import count_of, print_json
-from .param_types import JOB_ID
+from .param_types import SELECTED_JOB_ID
 
 F = TypeVar("F", bound=Callable[..., Any])
 Apply = Callable[[Queue, Sequence[int], int | None], OperationResult]
@@ -42,7 +42,7 @@ def _job_selection(*states: str) -> Callable[[F], F]:
                 shell_complete=complete_filter,
                 help="Select all jobs that match; see `jobdeck list --help`.",
             ),
-            click.argument("ids", metavar="[ID]...", nargs=-1, type=JOB_ID, shell_complete=complete_jobs(*states)),
+            click.argument("ids", metavar="[ID]...", nargs=-1, type=SELECTED_JOB_ID, shell_complete=complete_jobs(*states)),
         ):
             function = option(function)
         return function

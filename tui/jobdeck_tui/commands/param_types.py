@@ -84,7 +84,22 @@ class HealthAddressType(click.ParamType):  # type: ignore[type-arg,unused-ignore
         return host.strip("[]") or "127.0.0.1", int(port)
 
 
-JOB_ID = IdType("the id of a job, a whole number such as 42; `jobdeck list` lists the jobs")
+class SelectedIdType(IdType):
+    """Accept the id of a job as `IdType` does, for a command whose option --where may select the jobs instead."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """See `IdType`; recognize the further words of a filter that was not quoted."""
+        where = ctx.params.get("where") if ctx is not None else None
+        if where and isinstance(value, str) and not value.strip().isdecimal():
+            import shlex
+
+            raise click.UsageError(f"quote a filter of several words: --where {shlex.quote(f'{where} {value}')}", ctx)
+        return super().convert(value, param, ctx)
+
+
+_JOB = "the id of a job, a whole number such as 42; `jobdeck list` lists the jobs"
+JOB_ID = IdType(_JOB)
+SELECTED_JOB_ID = SelectedIdType(_JOB)
 BATCH_ID = IdType("the id of a batch, a whole number such as 7")
 ENTRY_ID = IdType("the number of a journal entry such as 12; `jobdeck journal` lists them")
 DURATION = DurationType()

@@ -47,10 +47,13 @@ def print_table(heads: Sequence[OutputColumn], rows: Iterable[Sequence[OutputCel
     click.echo(dimmed("  ".join(titles).rstrip()))
     for row in made:
         texts = []
-        for place, index in enumerate(shown):
+        last = max((index for index in shown if row[index].text), default=-1)
+        for index in shown:
+            if index > last:
+                break
             each = row[index]
             text = _aligned(each.text, widths[index], heads[index].right)
-            text = text.rstrip() if place == len(shown) - 1 else text
+            text = text.rstrip() if index == last else text
             texts.append(click.style(text, fg=each.color, dim=each.dim or None) if text and (each.color or each.dim) else text)
         click.echo("  ".join(texts).rstrip())
 
