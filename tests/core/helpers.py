@@ -236,11 +236,11 @@ def open_sqlite(path: Path, clock: FakeClock) -> Store:
 
 
 def open_postgres(path: Path, clock: FakeClock) -> Store:
-    from tests.core.postgres import database_at
+    from tests.core.postgres import client_address
 
     from jobdeck.store.postgres import PostgresStore
 
-    return PostgresStore(database_at(path), clock=clock, random=Random(7))
+    return PostgresStore(client_address(path), clock=clock, random=Random(7))
 
 
 STORES: dict[str, Callable[[Path, FakeClock], Store]] = {"sqlite": open_sqlite, "postgres": open_postgres}
@@ -248,9 +248,9 @@ STORES: dict[str, Callable[[Path, FakeClock], Store]] = {"sqlite": open_sqlite, 
 
 
 def _database_at(path: Path) -> str:
-    from tests.core.postgres import database_at
+    from tests.core.postgres import client_address
 
-    return database_at(path)
+    return client_address(path)
 
 
 ADDRESSES: dict[str, Callable[[Path], str]] = {"sqlite": str, "postgres": _database_at}

@@ -230,6 +230,27 @@ def database_at(path: Path) -> str:
     return server().url(_DATABASES[path])
 
 
+def client_address(path: Path) -> str:
+    """Return the URL by which jobdeck opens the database of a path: through PgBouncer, if JOBDECK_TEST_POOLER names a mode."""
+    address, mode = database_at(path), os.environ.get("JOBDECK_TEST_POOLER")
+    if not mode:
+        return address
+    folder, port = _pooler(mode)
+    return f"postgresql://jobdeck@/{_DATABASES[path]}?host={folder}&port={port}"
+
+
+@cache
+def _pooler(mode: str) -> tuple[str, str]:
+    """Return the folder and the port of a pooler in front of the server of this test run."""
+    from psycopg.conninfo import conninfo_to_dict
+    from tests.core.pgbouncer import pgbouncer
+
+    running = pgbouncer(server().url("postgres"), mode)
+    found = conninfo_to_dict(running.__enter__())
+    atexit.register(running.__exit__, None, None, None)
+    return str(found["host"]), str(found["port"])
+
+
 def release_database(path: Path) -> None:
     """Release the database that belongs to a path."""
     look = _LOOKS.pop(path, None)

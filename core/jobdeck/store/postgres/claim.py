@@ -5,9 +5,9 @@ reads the first few jobs of each open lane from the index of ready rows; the cla
 of the selected jobs that no other transaction is taking (`SKIP LOCKED`), issues the leases and counts the attempts. So no claim
 waits for another one.
 
-The pick of a single lane locks the rows, past those that others have locked, so that each process gets other jobs. Among
-several lanes it would lock many jobs that are not claimed, and locks none: if others were faster, the next round searches past
-the jobs that they took, and further.
+The pick of a single lane locks the rows, past those that others have locked, so that each process gets other jobs; without
+limits it is one statement with the claim. Among several lanes it would lock many jobs that are not claimed, and locks none: if
+others were faster, the next round searches past the jobs that they took, and further.
 
 Limits hold across all processes. Claims under a limit run one after the other.
 """
@@ -57,6 +57,28 @@ SELECT {_COLUMNS}
 
 _PICK_LOCKED = _PICK.replace("LIMIT :limit) AS job", "LIMIT :limit FOR UPDATE SKIP LOCKED) AS job")
 
+# For a single lane without limits, pick and claim in one statement. Jobs for the prefetch (beyond `idle`) end at the first one
+# on its last attempt, as in `select_claimable`. With a suspect among the jobs nothing is claimed, and the last column counts
+# them. The ids are an array, which the planner takes for a short one, however many rows it expects of the pick.
+_CLAIM_LANE = f"""
+WITH picked AS MATERIALIZED (
+    SELECT job.id, job.crashes, job.attempt + 1 >= job.max_attempts AS last,
+           row_number() OVER (ORDER BY job.priority DESC, job.id) AS place
+      FROM (SELECT :queue::text AS queue, :kind::text AS kind) AS lane
+     CROSS JOIN LATERAL (
+        SELECT * FROM jobdeck_jobs AS ready WHERE {_READY.format(lane="lane").replace(":now", ":began")}
+         ORDER BY ready.priority DESC, ready.id LIMIT :limit FOR UPDATE SKIP LOCKED) AS job),
+claimed AS (
+    UPDATE jobdeck_jobs AS job
+       SET {{taken}}
+     WHERE job.id = ANY(ARRAY(
+        SELECT id FROM picked WHERE NOT EXISTS (SELECT 1 FROM picked WHERE crashes > 0)
+           AND place < coalesce((SELECT min(place) FROM picked WHERE last AND place > :idle), 1 + :limit)))
+ RETURNING {JOB_COLUMNS})
+SELECT {JOB_COLUMNS}, (SELECT count(*) FROM picked WHERE crashes > 0)
+  FROM (SELECT 1) AS one LEFT JOIN claimed ON true ORDER BY priority DESC, id
+"""
+
 # For many lanes, in two steps: the ids of the first few rows of each lane, then those that are the first of all.
 _HEADS = f"""
 SELECT lane.number, job.priority, job.id
@@ -95,6 +117,9 @@ SELECT {_COLUMNS}
 # The time is read as late as possible: a job that was committed after this transaction began must not start before it is due.
 _NOW = "coalesce(:now::double precision, extract(epoch FROM clock_timestamp()))"
 _LEASE_NOW = "coalesce(:lease_now::double precision, extract(epoch FROM clock_timestamp()))"
+_TAKEN = f"""state = 'running', attempt = attempt + 1, worker = :worker, lease = :lease::bigint + job.id,
+           lease_until = {_LEASE_NOW} + :seconds::double precision, started_at = {_NOW}, progress = NULL"""
+_CLAIM_LANE = _CLAIM_LANE.format(taken=_TAKEN)
 # A job may have been edited after it was picked, and be in another lane.
 _CLAIM = f"""
 WITH mine AS MATERIALIZED (
@@ -105,8 +130,7 @@ WITH mine AS MATERIALIZED (
      ORDER BY wanted.place LIMIT :limit FOR UPDATE OF ready SKIP LOCKED),
 claimed AS (
     UPDATE jobdeck_jobs AS job
-       SET state = 'running', attempt = attempt + 1, worker = :worker, lease = :lease::bigint + job.id,
-           lease_until = {_LEASE_NOW} + :seconds::double precision, started_at = {_NOW}, progress = NULL
+       SET {_TAKEN}
       FROM mine WHERE job.id = mine.id
  RETURNING {", ".join(f"job.{column}" for column in JOB_COLUMNS.split(", "))}, mine.place)
 SELECT {JOB_COLUMNS} FROM claimed ORDER BY place
@@ -169,6 +193,12 @@ class Claimer:
         passed: list[int] = []
         need, suspects = request.idle + request.ahead, request.suspects
         limit = need
+        if need > 0 and not capacity.limited and not request.ageing and len(lanes := capacity.open_lanes()) == 1:
+            ((queue, kind),) = lanes
+            wanted = {"queue": queue, "kind": kind, "limit": limit, "idle": request.idle, "passed": [], "crashed": suspects}
+            rows = rows_of(session, _CLAIM_LANE, claiming | wanted | {"began": bound["now"]})
+            if not rows[0][-1]:
+                return [row[:-1] for row in rows if row[_ID] is not None]
         rounds = 0
         while need > 0 and (lanes := capacity.open_lanes()):
             rounds += 1

@@ -20,7 +20,8 @@ from ...model.errors import StoreError, StoreFailed, StoreMissing, StoreRefused,
 from .dsn import Address
 from .errors import Conflict, ErrorTranslator, connect_error_text
 from .identity import TABLE, DatabaseIdentity, Identity
-from .raw_connection import RawConnection, close_connections, connect, drop_connection
+from .pooler import is_pooled
+from .raw_connection import RawConnection, close_connections, connect, drop_connection, session_settings
 from .schema import make_ready
 from .session import Session
 
@@ -75,6 +76,10 @@ class Connections:
         self._translate_errors = ErrorTranslator(self.where)
         self._skew = 0.0
         self._readonly = readonly
+        self._set_local = "".join(
+            f", set_config('{name}', '{value}', true)" for name, value in session_settings(synchronous).items()
+        )
+        """What makes the settings of a session for one transaction, behind a pooler; added to the statements that begin it."""
         self.identity = DatabaseIdentity(make_ready(address, synchronous, create=create, readonly=readonly))
         fork.register(self)
 
@@ -191,7 +196,7 @@ class Connections:
             return None
         session = connection.session
         connection.settle()
-        if session.shard is None or self._local.generation != connection.generation:
+        if session.shard is None or session.pooled or self._local.generation != connection.generation:
             return None
         if not connection.is_idle or not connection.is_fresh:
             return None
@@ -371,13 +376,17 @@ class Connections:
     def _execute_begin(self, connection: RawConnection, statement: str) -> int | None:
         """Begin a transaction and read the server's time; return the number of the queue's table."""
         sent_at = time.time()
+        session = connection.session
+        if session.pooled:
+            session.shard = None
+            statement += self._set_local
         cursor = connection.execute_raw(statement)
         cursor.nextset()
         row = cursor.fetchone()
         assert row is not None
-        connection.session.now, table = row
+        session.now, table = row[:2]
         if self._clock is None:
-            self._skew = connection.session.now - (sent_at + time.time()) / 2
+            self._skew = session.now - (sent_at + time.time()) / 2
         return cast("int | None", table)
 
     def _connection(self) -> RawConnection:
@@ -421,7 +430,7 @@ class Connections:
             raise StoreMissing(self.where, "no longer holds a queue")
         # Another queue may be of another version of jobdeck: it is checked as a newly opened one.
         generation = self.identity.observe(seen, lambda: make_ready(self.address, self._synchronous, readonly=self._readonly))
-        return RawConnection(raw, generation, seen.table, self._raws)
+        return RawConnection(raw, generation, seen.table, self._raws, pooled=is_pooled(self.address.conninfo))
 
     def close(self) -> None:
         """Close the connections of all threads. Threads that still use one get a `StoreFailed`."""

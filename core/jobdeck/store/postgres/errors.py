@@ -10,7 +10,7 @@ from psycopg import errors
 
 from ...model.errors import RowRefused, StoreBusy, StoreError, StoreFailed, StoreMissing, StoreRefused
 from ..moved import REFUSED
-from .pooler import POOLED
+from .pooler import LOST_STATEMENT
 
 LOCK_TIMEOUT = 10.0
 """Seconds that a statement waits for another transaction's lock."""
@@ -60,7 +60,7 @@ def to_store_error(error: Exception, where: str) -> StoreError:
         case errors.UndefinedTable() | errors.UndefinedFunction():
             return StoreMissing(where, f"no longer holds a queue ({error_text(error)})")
         case errors.InvalidSqlStatementName() | errors.DuplicatePreparedStatement():
-            return StoreRefused(where, POOLED)  # the server was exchanged for a pooler, or this is the caller's connection
+            return StoreRefused(where, LOST_STATEMENT)
         case psycopg.Error() if error_text(error).startswith(REFUSED):  # by the trigger of a moved queue
             return StoreRefused(where, error_text(error).removeprefix(REFUSED))
         case errors.DiskFull():

@@ -33,6 +33,7 @@ from ...logs import get_logger
 from ...model.errors import StoreError
 from ..notifier import RequestHandlers
 from .connection import Connections
+from .pooler import is_pooled
 from .raw_connection import connect, drop_connection
 
 logger = get_logger("jobdeck.store")
@@ -73,7 +74,7 @@ class PostgresNotifier(RequestHandlers):
 
         Inside an open transaction nothing would be sent before its end, so the result is `None` at once.
         """
-        if self._connections.in_transaction():
+        if self._connections.in_transaction() or is_pooled(self._connections.address.conninfo):
             return None
         reply_to = f"jobdeck_reply_{os.urandom(12).hex()}"
         with self._connections.idle_connection() as raw:
@@ -105,7 +106,13 @@ class PostgresNotifier(RequestHandlers):
 
     @contextmanager
     def listen(self, wake: Callable[[], None]) -> Iterator[None]:
-        """Call `wake`, on a thread of its own, at each notification, and when an unreachable server is back."""
+        """Call `wake`, on a thread of its own, at each notification, and when an unreachable server is back.
+
+        Never behind a pooler that shares sessions.
+        """
+        if is_pooled(self._connections.address.conninfo):  # nothing can listen: workers poll
+            yield
+            return
         ours, theirs = socket.socketpair()
 
         def relisten() -> None:

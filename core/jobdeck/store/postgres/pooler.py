@@ -1,6 +1,7 @@
 """Detects a connection pooler that gives each transaction another session of the server, such as PgBouncer's transaction mode.
 
-A queue needs a session of its own for each connection: for LISTEN, for its settings, and for prepared statements.
+Such a connection keeps nothing between two transactions: its settings are made in each of them, a shard of the counters is
+taken for the transaction only, statements are not prepared, and nothing can listen, so that workers poll.
 """
 
 from __future__ import annotations
@@ -13,9 +14,15 @@ import psycopg
 from psycopg import RawCursor
 from psycopg.rows import TupleRow, tuple_row
 
-POOLED = (
-    "is behind a connection pooler that shares sessions between clients (pool_mode = transaction in PgBouncer), which jobdeck"
-    " cannot use; connect to the server itself, or set pool_mode = session"
+from ...model.errors import StoreRefused
+
+NO_TRANSACTIONS = (
+    "is behind a connection pooler that shares sessions between the statements of a transaction (pool_mode = statement in"
+    " PgBouncer), which jobdeck cannot use; set pool_mode = transaction or session"
+)
+LOST_STATEMENT = (
+    "lost a prepared statement, as behind a connection pooler that shares sessions (pool_mode = transaction in PgBouncer);"
+    " connect again, or set prepare_threshold = None on a connection of your own"
 )
 _ROUNDS = 5
 """The number of times that two connections compare their sessions."""
@@ -24,10 +31,32 @@ _PATIENCE = 3.0
 
 _own_sessions: set[str] = set()
 """The addresses of poolers that gave each connection a session of its own."""
+_shared_sessions: set[str] = set()
+"""The addresses of poolers that did not."""
+
+
+def is_pooled(conninfo: str) -> bool:
+    """Return whether connections to this address share sessions, as far as is known from those that were opened."""
+    return conninfo in _shared_sessions
+
+
+def check_transactions(raw: psycopg.Connection[TupleRow], where: str) -> None:
+    """Check that a session that is shared is at least not exchanged inside a transaction.
+
+    Raises:
+        StoreRefused: it is.
+    """
+    try:
+        raw.execute("BEGIN", prepare=False)
+        raw.execute("ROLLBACK", prepare=False)
+    except psycopg.Error as error:
+        raise StoreRefused(where, NO_TRANSACTIONS) from error
 
 
 def shares_sessions(raw: psycopg.Connection[TupleRow], conninfo: str) -> bool:
     """Return whether the server behind a new connection changes its session, or gives it to other connections too."""
+    if conninfo in _shared_sessions:
+        return True
     session = _session(raw)
     if session == raw.info.backend_pid or conninfo in _own_sessions:
         return False  # the session that the server named when we connected: no pooler, as nearly always
@@ -40,6 +69,7 @@ def shares_sessions(raw: psycopg.Connection[TupleRow], conninfo: str) -> bool:
             try:
                 for _ in range(_ROUNDS):
                     if _session(other) == session or _session(raw) != session:
+                        _shared_sessions.add(conninfo)
                         return True
             finally:
                 timer.cancel()

@@ -17,11 +17,10 @@ from psycopg.rows import TupleRow, tuple_row
 
 from ... import fork
 from ...clock import time
-from ...model.errors import StoreRefused
 from . import type_adapters as texts
 from .dsn import Address
 from .errors import LOCK_TIMEOUT
-from .pooler import POOLED, shares_sessions
+from .pooler import check_transactions, shares_sessions
 from .session import Session
 
 _CLOSE_WAIT = 2.0
@@ -38,40 +37,48 @@ def connect(address: Address, synchronous: str = "FULL") -> psycopg.Connection[T
     """Open a connection.
 
     Raises:
-        StoreRefused: a pooler is in between that does not give it a session of its own.
+        StoreRefused: a pooler is in between that shares sessions inside transactions.
         psycopg.OperationalError: the server is unreachable.
     """
     raw = psycopg.Connection.connect(address.conninfo, autocommit=True, row_factory=tuple_row, cursor_factory=RawCursor)
     try:
-        shared = shares_sessions(raw, address.conninfo)
-        if not shared:
+        if shares_sessions(raw, address.conninfo):
+            check_transactions(raw, address.shown)
+            raw.prepare_threshold = None
+            texts.adapt(raw)
+        else:
             _set_up(raw, synchronous)
     except BaseException:
         raw.close()
         raise
-    if shared:
-        raw.close()
-        raise StoreRefused(address.shown, POOLED)
     return raw
 
 
 def _set_up(raw: psycopg.Connection[TupleRow], synchronous: str) -> None:
     texts.adapt(raw)
-    settings = [
-        f"SET lock_timeout = {int(LOCK_TIMEOUT * 1000)}",
-        "SET jit = off",  # it would take a claim for a long query
-        "SET extra_float_digits = 1",  # numbers keep their last bit
-    ]
+    settings = "; ".join(f"SET {name} = {value}" for name, value in session_settings(synchronous).items())
+    raw.execute(cast("Any", settings), prepare=False)
+
+
+def session_settings(synchronous: str) -> dict[str, str]:
+    """Return the settings of a session, or, if it is shared, of each transaction."""
+    settings = {
+        "lock_timeout": str(int(LOCK_TIMEOUT * 1000)),
+        "jit": "off",  # it would take a claim for a long query
+        "extra_float_digits": "1",  # numbers keep their last bit
+    }
     if synchronous != "FULL":
         # The last acknowledged writes may be lost if the server's machine fails; nothing is ever damaged.
-        settings.append("SET synchronous_commit = off")
-    raw.execute(cast("Any", "; ".join(settings)), prepare=False)
+        settings["synchronous_commit"] = "off"
+    return settings
 
 
 class RawConnection:
     """A thread's connection, closed when the thread releases it."""
 
-    def __init__(self, raw: psycopg.Connection[TupleRow], generation: int, table: int, everyone: set[Any]) -> None:
+    def __init__(
+        self, raw: psycopg.Connection[TupleRow], generation: int, table: int, everyone: set[Any], *, pooled: bool = False
+    ) -> None:
         self.raw = raw
         everyone.add(raw)
         self._everyone = everyone
@@ -82,7 +89,7 @@ class RawConnection:
         """The number of a table of that queue."""
         self.thread = threading.get_ident()
         """The identifier of the thread that uses it."""
-        self.session = Session(raw)
+        self.session = Session(raw, pooled=pooled)
         self.after_commit: dict[Callable[[], None], None] = {}
         self.parts = 0
         self.unanswered = False

@@ -127,10 +127,12 @@ def _migrate(raw: psycopg.Connection[TupleRow], where: str) -> None:
 
 
 def _run_steps(raw: psycopg.Connection[TupleRow], where: str) -> None:
-    # Another process may be migrating it. The lock is the session's, which ends soon: a transaction that started before the
-    # other one's commit would see the old tables.
-    raw.execute("SELECT pg_advisory_lock(hashtext('jobdeck'), hashtext(current_schema()))")
     with raw.transaction():
+        # Another process may be migrating it. Each statement sees what was committed before it, whatever the server's default.
+        raw.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+        raw.execute("SELECT pg_advisory_xact_lock(hashtext('jobdeck'), hashtext(current_schema()))")
+        # Its tables may be missing from this session's cache of names, which is refreshed when a table is opened.
+        raw.execute("SELECT 1 FROM pg_am LIMIT 1")
         for number in range(schema_of(raw, where), newest_schema()):
             raw.execute(cast("Any", _steps()[number].read_text("utf-8")), prepare=False)
             raw.execute(cast("Any", _RECORD.format(number + 1)), prepare=False)

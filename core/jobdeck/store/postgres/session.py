@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, cast
@@ -72,10 +73,12 @@ class Session:
     The server runs the statements of a round trip in their order, and none after one that failed.
     """
 
-    __slots__ = ("_changed", "_deferred", "doomed", "now", "raw", "shard")
+    __slots__ = ("_changed", "_deferred", "doomed", "now", "pooled", "raw", "shard")
 
-    def __init__(self, raw: psycopg.Connection[TupleRow]) -> None:
+    def __init__(self, raw: psycopg.Connection[TupleRow], *, pooled: bool = False) -> None:
         self.raw = raw
+        self.pooled = pooled
+        """Whether each transaction has another session of the server; see `pooler`."""
         self.now = 0.0
         """The time by the server's clock when the transaction started."""
         self.shard: int | None = None
@@ -220,6 +223,7 @@ def _run_together(
 ) -> None:
     """Run the statements in one round trip; append the cursor of each to `cursors`."""
     first: psycopg.Error | None = None
+    handled = sys.exception()
     try:
         with raw.pipeline():
             try:
@@ -229,6 +233,9 @@ def _run_together(
             except psycopg.Error as error:  # the end of the pipeline would only say that it was aborted
                 first = error
     except psycopg.Error as error:
+        outside = error.__context__
+        if outside is not None and outside is not handled and not isinstance(outside, psycopg.Error):
+            raise outside from None  # by a signal handler, say, which left the pipeline busy
         first = first or error
     if first is not None:
         raise first

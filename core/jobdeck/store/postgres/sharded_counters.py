@@ -8,8 +8,8 @@ however the session ends; the next connection continues the shard. Rows that are
 too, but they would have to be summed and deleted some thousand times a second, and deleted rows are read until they are
 vacuumed; the rows of a shard are few, and updated in place.
 
-Connections through a pooler that uses another session for each transaction cannot hold a shard (nor listen): jobdeck needs a
-session of its own.
+Connections through a pooler that uses another session for each transaction cannot hold a shard, and take one for each
+transaction.
 """
 
 from __future__ import annotations
@@ -58,12 +58,12 @@ SELECT ?1::integer, queue, kind, state, sum(n) FROM gone GROUP BY queue, kind, s
 def shard_of(session: Session) -> int:
     """Return the shard that this connection counts in, after taking one if it has none."""
     if session.shard is None:
-        session.shard = int(session.execute(_TAKE).get)
+        session.shard = shard_for_transaction(session) if session.pooled else int(session.execute(_TAKE).get)
     return session.shard
 
 
 def shard_for_transaction(session: Session) -> int:
-    """Take a shard until this transaction ends: its connection is the caller's, and must keep nothing of ours."""
+    """Take a shard until this transaction ends: its session is another one's, and must keep nothing of ours."""
     return int(session.execute(_TAKE.replace("try_advisory_lock", "try_advisory_xact_lock")).get)
 
 

@@ -14,6 +14,7 @@ from ....settings import Settings
 from ...doctor import UNCHECKED, is_damaged
 from ..dsn import Address
 from ..errors import ErrorTranslator, error_text
+from ..pooler import is_pooled
 from ..raw_connection import connect
 from ..schema import check_server, newest_schema, schema_of
 from .context import Check, CheckContext
@@ -40,7 +41,8 @@ def run_checks(where: str, settings: Settings, clock: Clock | None, *, full: boo
         text = f"{address.shown} cannot be reached: {error_text(error)}."
         return [Finding("database", Severity.PROBLEM, text, "Check that the server runs, and that the address is right.")]
     try:
-        return [*_Examination(address.shown, CheckContext(raw, settings, clock, full)).findings()]
+        context = CheckContext(raw, settings, clock, full, pooled=is_pooled(address.conninfo))
+        return [*_Examination(address.shown, context).findings()]
     finally:
         raw.close()
 
@@ -54,7 +56,7 @@ class _Examination:
         """Run all checks."""
         try:
             with ErrorTranslator(self.where):
-                self.context.raw.execute("SET default_transaction_read_only = on")
+                self.context.raw.read_only = True
                 check_server(self.context.raw, self.where)
                 schema = schema_of(self.context.raw, self.where)
         except StoreError as error:

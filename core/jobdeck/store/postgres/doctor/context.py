@@ -22,8 +22,12 @@ from ..session import Session
 class CheckContext:
     """One check of one queue."""
 
-    def __init__(self, raw: psycopg.Connection[TupleRow], settings: Settings, clock: Clock | None, full: bool) -> None:
+    def __init__(
+        self, raw: psycopg.Connection[TupleRow], settings: Settings, clock: Clock | None, full: bool, *, pooled: bool = False
+    ) -> None:
         self.raw = raw
+        self.pooled = pooled
+        """Whether a pooler shares the sessions of the server."""
         self.connection = Session(raw)
         self.settings = settings
         self.full = full

@@ -42,9 +42,12 @@ def _durability(context: CheckContext) -> Iterator[CheckResult]:
 
 def _session(context: CheckContext) -> Iterator[CheckResult]:
     """Check for a pooler in between, which may use another session for each transaction."""
-    if context.number("SELECT pg_backend_pid()") != context.raw.info.backend_pid:
+    if context.pooled:
+        text = "A connection pooler shares sessions (pool_mode = transaction): workers poll, and start a job up to 1 s later."
+        yield Severity.WARNING, text, "Let it pool sessions, or connect to the server itself, if that is too late."
+    elif context.number("SELECT pg_backend_pid()") != context.raw.info.backend_pid:
         text = "A connection pooler is between this machine and the server."
-        yield Severity.WARNING, text, "Let it pool sessions, not transactions: wake-ups and counters need a session."
+        yield Severity.OK, f"{text} It gives each connection a session of its own.", ""
     else:
         yield Severity.OK, "This connection has a session of the server to itself.", ""
 
