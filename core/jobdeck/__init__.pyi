@@ -37,6 +37,9 @@ from .execution.stack_trace import (
 from .execution.stack_trace import (
     Stack as Stack,
 )
+from .http.access import (
+    is_cross_site as is_cross_site,
+)
 from .http.server import (
     HttpServer as HttpServer,
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
@@ -71,8 +71,7 @@ class AccessPolicy:
             raise Denied(421, "Misdirected request", problem)
         if "origin" in headers and not self._is_known(_host_of(urlsplit(headers["origin"]).netloc)):
             raise Denied(403, "Cross-site request", "Pages of other sites may not use this API.")
-        navigates = method in ("GET", "HEAD") and headers.get("sec-fetch-mode") == "navigate"
-        if headers.get("sec-fetch-site", "none") not in ("none", "same-origin") and not navigates:
+        if is_cross_site(method, headers):
             raise Denied(403, "Cross-site request", "Pages of other sites may not use this API.")
 
     def authenticate(self, headers: Headers) -> Caller:
@@ -95,6 +94,17 @@ class AccessPolicy:
 
     def _is_known(self, host: str) -> bool:
         return host in self._lowered
+
+
+def is_cross_site(method: str, headers: Mapping[str, str]) -> bool:
+    """Return whether a browser sends the request for a page of another site, unless its user follows a link to here.
+
+    Args:
+        method: the method of the request.
+        headers: its headers, whose names are read in any case.
+    """
+    navigates = method in ("GET", "HEAD") and headers.get("Sec-Fetch-Mode") == "navigate"
+    return headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin") and not navigates
 
 
 def is_loopback(host: str) -> bool:

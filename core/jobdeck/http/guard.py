@@ -28,11 +28,14 @@ BULK_BYTES = 32 * 1024 * 1024
 """The largest body of a request that enqueues many jobs."""
 _BODY_BYTES = 1024 * 1024
 _BODY_SECONDS = 30.0
-"""Seconds within which each part of a body must arrive."""
+"""Seconds within which a body must arrive, and one more for each `_BYTES_PER_SECOND` of it."""
+_BYTES_PER_SECOND = 16 * 1024
+_ALL_BODIES_BYTES = 4 * BULK_BYTES
+"""The bytes of all bodies that are held at once; more are asked to come back."""
 _DISCARDED_BYTES = 2 * BULK_BYTES
 _DISCARD_SECONDS = 3.0
 _REQUESTS = 500
-"""Requests in progress at most, without streams; more are asked to come back."""
+"""Requests in progress at most, without streams and those that wait for their client; more are asked to come back."""
 _API = "/api/"
 _INSPECTION = ("/health", "/metrics")
 """Paths outside of the API that hold something of the queue."""
@@ -55,6 +58,10 @@ class ServerState:
     """`True` while the server shuts down: every response asks the client to close its connection."""
     in_progress: int = field(default=0)
     """The number of requests in progress, with streams and long polls."""
+    clients: int = field(default=0)
+    """The number of these that wait for their client, to send more of a body or to read more of the response."""
+    body_bytes: int = field(default=0)
+    """The bytes of the bodies that are held."""
 
 
 class RequestGuard:
@@ -72,13 +79,14 @@ class RequestGuard:
             await self._app(scope, receive, send)
             return
         started = time.monotonic()
-        body = _LimitedBody(receive, self._limit(scope["path"]), Headers(scope=scope))
+        body = _LimitedBody(self._state, receive, self._limit(scope["path"]), Headers(scope=scope))
         exchange = _Exchange(self._state, body, send)
         self._state.in_progress += 1
         try:
             await self._serve(scope, body, exchange)
         finally:
             self._state.in_progress -= 1
+            self._state.body_bytes -= body.held
             self._log(scope, exchange.status, time.monotonic() - started)
 
     @property
@@ -117,7 +125,7 @@ class RequestGuard:
             scope["jobdeck.caller"] = self._policy.authenticate(headers)
             if self._policy.readonly and scope["method"] not in ("GET", "HEAD", "OPTIONS"):
                 return problem(403, "Read-only", "This server was started with --readonly.")
-        if self._state.in_progress - self._watcher.open > _REQUESTS:
+        if self._state.in_progress - self._watcher.open - self._state.clients > _REQUESTS:
             return problem(
                 429, "Too many requests", "Too many requests are in progress; try again.", headers={"Retry-After": "1"}
             )
@@ -162,28 +170,45 @@ def denied_response(denied: Denied) -> Response:
 class _LimitedBody:
     """Receives the body of a request, up to its limit, and only while it keeps arriving."""
 
-    def __init__(self, receive: Receive, limit: int, headers: Headers) -> None:
+    def __init__(self, state: ServerState, receive: Receive, limit: int, headers: Headers) -> None:
         self._is_asked_for = headers.get("expect", "").lower() == "100-continue"
+        self._state = state
         self._receive = receive
         self._limit = limit
-        self._left = limit
         self._complete = False
+        self._started = time.monotonic()
+        self.held = 0
+        """The bytes that have arrived, which count in `ServerState.body_bytes`."""
 
     async def __call__(self) -> Message:
         if self._complete:  # what comes now is the end of the connection, for which a stream waits
             return await self._receive()
+        allowed = self._started + _BODY_SECONDS + self.held / _BYTES_PER_SECOND
         try:
-            async with asyncio.timeout(_BODY_SECONDS):
-                message = await self._receive()
+            async with asyncio.timeout(allowed - time.monotonic()):
+                message = await self._receive_part()
         except TimeoutError:
-            detail = f"No part of the body arrived within {_BODY_SECONDS:g} s."
+            detail = f"The body did not arrive within {_BODY_SECONDS:g} s, or not at {_BYTES_PER_SECOND / 1024:g} KB a second."
             raise HTTPException(408, detail, {"Connection": "close"}) from None
         self._is_asked_for = False  # the client has been told to send it
-        self._left -= len(message.get("body", b""))
+        size = len(message.get("body", b""))
+        self.held += size
+        self._state.body_bytes += size
         self._complete = not message.get("more_body", False)
-        if self._left < 0:
+        if self.held > self._limit:
             raise HTTPException(413, f"The body may have at most {self._limit:,} bytes.", {"Connection": "close"})
+        if self._state.body_bytes > _ALL_BODIES_BYTES and not self._complete:
+            raise HTTPException(
+                503, "Too many large bodies arrive at once; try again.", {"Connection": "close", "Retry-After": "1"}
+            )
         return message
+
+    async def _receive_part(self) -> Message:
+        self._state.clients += 1
+        try:
+            return await self._receive()
+        finally:
+            self._state.clients -= 1
 
     async def discard(self) -> None:
         """Read the rest for a moment: a client that still sends it when the connection closes would not see the answer."""
@@ -191,7 +216,7 @@ class _LimitedBody:
         with suppress(TimeoutError):
             async with asyncio.timeout(_DISCARD_SECONDS):
                 while left > 0 and not self._complete and not self._is_asked_for:
-                    message = await self._receive()
+                    message = await self._receive_part()
                     left -= len(message.get("body", b""))
                     self._complete = not message.get("more_body", False)
 
@@ -215,4 +240,8 @@ class _Exchange:
                 headers.setdefault(name, value)
             if self._state.draining:
                 headers["Connection"] = "close"
-        await self._send(message)
+        self._state.clients += 1
+        try:
+            await self._send(message)
+        finally:
+            self._state.clients -= 1

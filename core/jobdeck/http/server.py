@@ -111,6 +111,11 @@ class HttpServer:
         return self._state.draining
 
     @property
+    def connections(self) -> int:
+        """The number of open connections."""
+        return 0 if self._server is None else len(self._server.server_state.connections)
+
+    @property
     def waiting(self) -> int:
         """The number of open streams and long polls."""
         return self._app.open_streams

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import re
 import socket
@@ -68,11 +70,126 @@ def test_a_header_that_does_not_end_is_answered_in_time(api: Api, monkeypatch: p
     assert send(api, b"")[0] == 408
 
 
+def test_a_refused_client_that_leaves_at_once_is_no_error(
+    api: Api, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def left(*_: object) -> None:
+        raise OSError(errno.ENOTCONN, "Transport endpoint is not connected")
+
+    monkeypatch.setattr(protocol, "_LINGER", 0.05)
+    monkeypatch.setattr(protocol, "_HEADER_SECONDS", 0.1)
+    monkeypatch.setattr("asyncio.selector_events._SelectorSocketTransport.write_eof", left)
+    with connect(api) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: local")
+        while connection.recv(65536):
+            pass  # until the server closes the connection
+    assert "Traceback" not in caplog.text
+
+
 def test_a_body_that_does_not_end_is_answered_in_time(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guard, "_BODY_SECONDS", 0.1)
     monkeypatch.setattr(guard, "_DISCARD_SECONDS", 0.1)
     head = b"POST /api/v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{"
     assert send(api, head)[0] == 408
+
+
+HEAD = b"POST /api/v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+
+
+def test_a_body_that_arrives_byte_by_byte_is_given_up(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "_BODY_SECONDS", 0.3)
+    monkeypatch.setattr(guard, "_DISCARD_SECONDS", 0.1)
+    with connect(api) as connection:
+        connection.sendall(HEAD % 1000)
+        connection.settimeout(0.02)
+        for _ in range(200):
+            connection.sendall(b" ")
+            with contextlib.suppress(TimeoutError):
+                assert connection.recv(100).startswith(b"HTTP/1.1 408 ")
+                return
+    pytest.fail("the server waits for ever")
+
+
+def test_a_large_body_that_keeps_arriving_may_take_longer(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "_BODY_SECONDS", 0.2)
+    monkeypatch.setattr(guard, "_BYTES_PER_SECOND", 1000)
+    with connect(api) as connection:
+        connection.sendall(HEAD % 4000)
+        for _ in range(4):
+            connection.sendall(b"[" * 1000)
+            time.sleep(0.1)
+        assert connection.recv(100).startswith(b"HTTP/1.1 400 ")
+
+
+def test_clients_that_are_waited_for_take_no_place_from_others(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "_REQUESTS", 3)
+    crowd = [connect(api) for _ in range(6)]
+    for each in crowd:
+        each.sendall(HEAD % 100 + b"{")
+    client = api.client("")
+    eventually(lambda: api.server.connections >= 6)
+    assert client.get("/api/v1/jobs").status_code == 200
+    for each in crowd:
+        each.close()
+
+
+def test_a_body_that_does_not_fit_beside_the_others_is_asked_to_come_back(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "_ALL_BODIES_BYTES", 1000)
+    monkeypatch.setattr(guard, "_DISCARD_SECONDS", 0.1)
+    with connect(api) as first:
+        first.sendall(HEAD % 900 + b" " * 800)
+        answers: list[bytes] = []
+
+        def refused() -> bool:
+            with connect(api) as second:
+                second.sendall(HEAD % 900 + b" " * 300)
+                second.settimeout(0.5)
+                with contextlib.suppress(TimeoutError):
+                    answers.append(second.recv(1000))
+            return bool(answers)
+
+        eventually(refused)
+        assert answers[0].startswith(b"HTTP/1.1 503 ")
+        assert b"retry-after: 1" in answers[0].lower()
+        # One that arrives at once holds nothing for long.
+        assert api.client("").post("/api/v1/jobs", json={"kind": "mail.send", "args": {"to": "a"}}).status_code == 201
+
+
+def test_a_client_that_does_not_read_is_disconnected(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "_WRITE_SECONDS", 0.1)
+    api.queue.enqueue_bulk("mail.send", [{"to": "a" * 60_000}] * 100)
+    before = api.server.connections
+    with connect(api) as connection:
+        eventually(lambda: api.server.connections == before + 1)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.sendall(b"GET /api/v1/jobs?limit=100 HTTP/1.1\r\nHost: localhost\r\n\r\n" * 4)
+        eventually(lambda: api.server.connections == before)
+
+
+def test_a_connection_that_waits_for_its_next_request_makes_room_for_a_new_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with served(tmp_path, protected=False) as api:
+        monkeypatch.setattr(protocol.Protocol, "max_connections", 4)
+        idle = [connect(api) for _ in range(4)]
+        for each in idle:
+            each.sendall(request)
+            assert received(each).startswith(b"HTTP/1.1 200 ")
+        assert [httpx.get(f"{api.server.url}/healthz", verify=False).status_code for _ in range(3)] == [200] * 3
+        assert idle[0].recv(100) == b""  # the one that has waited longest
+        idle[3].sendall(request)
+        assert received(idle[3]).startswith(b"HTTP/1.1 200 ")
+        for each in idle:
+            each.close()
+
+
+def received(connection: socket.socket) -> bytes:
+    """Read the answer of `/healthz`."""
+    answer = b""
+    while not answer.endswith(b"ok\n"):
+        answer += connection.recv(1000)
+    return answer
 
 
 def test_too_many_connections_are_refused_and_others_are_served(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -90,7 +90,14 @@ def test_other_host_names_origins_and_paths_are_refused(
     assert get(address, Host=host.replace("127.0.0.1", "localhost"))[0] == 403
     status, said, _ = get(address + "ws", Origin="http://evil.example")
     assert (status, said) == (403, f"jobdeck serves http://{host} only.\n")
-    for guess in ("", "ws", "static/js/textual.js", "x" * 24 + "/"):
+    for fetch in ("cross-site", "same-site"):
+        for path in ("", "ws", "static/js/textual.js"):
+            assert get(address + path, **{"Sec-Fetch-Site": fetch, "Sec-Fetch-Mode": "no-cors"})[0] == 403
+    # A link to the cockpit, in a mail for example, may be followed.
+    assert get(address, **{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"})[0] == 200
+    status, _, headers = get(address, **{"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "no-cors"})
+    assert (status, headers["X-Content-Type-Options"], headers["Cache-Control"]) == (200, "nosniff", "no-store")
+    for guess in ("", "ws", "static/js/textual.js", "x" * 24 + "/", "%ff%fe/", "%2e%2e/", "é"):
         assert get(f"http://{host}/{guess}")[0] == 404
     port = int(host.partition(":")[2])
     own = {each[4][0] for each in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)} - {"127.0.0.1"}

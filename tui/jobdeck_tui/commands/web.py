@@ -1,8 +1,9 @@
 """`jobdeck --web`: serve the cockpit to browsers on this machine, through textual-serve.
 
 A cockpit can enqueue commands, so anyone who reaches it can run programs as you. The server listens on the loopback
-address only, rejects requests for any other host name (which stops DNS rebinding), and serves everything below a secret
-path, unknown to other users of this machine and to other pages in your browser.
+address only, rejects requests for any other host name (which stops DNS rebinding) and those that a browser sends for pages
+of other sites, and serves everything below a secret path, unknown to other users of this machine and to other pages in your
+browser.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def serve(front: CliContext, *, demo: bool = False) -> None:
             """Keep jobdeck's logging: errors only, on standard error."""
 
         async def _make_app(self) -> web.Application:
-            outer = web.Application(middlewares=[_guard(port)])
+            outer = web.Application(middlewares=[_guard(port, key)])
             outer.add_subapp(f"/{key}/", await super()._make_app())
             return outer
 
@@ -91,22 +92,35 @@ def _free_port(port: int) -> int:
         return int(probe.getsockname()[1])
 
 
-def _guard(port: int) -> Middleware:
-    """Reject requests meant for other hosts or from other origins, and restrict what the pages may load."""
+def _guard(port: int, key: str) -> Middleware:
+    """Reject requests meant for other hosts, from other sites or without the key, and restrict what the pages may load."""
     from aiohttp import web
+
+    from jobdeck import is_cross_site
 
     own = f"{HOST}:{port}"
     policy = (
         f"default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; connect-src 'self' ws://{own}; frame-ancestors 'none'"
     )
+    security = {
+        "Content-Security-Policy": policy,
+        "Referrer-Policy": "no-referrer",
+        "X-Content-Type-Options": "nosniff",
+        "Cache-Control": "no-store",
+    }
 
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         if request.headers.get("Host") != own or request.headers.get("Origin", f"http://{own}") != f"http://{own}":
             return web.Response(status=403, text=f"jobdeck serves http://{own} only.\n")
+        if is_cross_site(request.method, request.headers):
+            return web.Response(status=403, text="Pages of other sites may not use this cockpit.\n")
+        given = request.path.lstrip("/").partition("/")[0]
+        if not secrets.compare_digest(given.encode("utf-8", "surrogateescape"), key.encode()):
+            return web.Response(status=404, text="404: Not Found")
         response = await handler(request)
         if not response.prepared:
-            response.headers.update({"Content-Security-Policy": policy, "Referrer-Policy": "no-referrer"})
+            response.headers.update(security)
         return response
 
     return guard
