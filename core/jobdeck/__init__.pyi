@@ -37,6 +37,9 @@ from .execution.stack_trace import (
 from .execution.stack_trace import (
     Stack as Stack,
 )
+from .http.client.open import (
+    open_queue as open_queue,
+)
 from .http.server import (
     HttpServer as HttpServer,
 )
@@ -186,6 +189,9 @@ from .model.errors import (
 )
 from .model.errors import (
     InvalidSetting as InvalidSetting,
+)
+from .model.errors import (
+    Irreversible as Irreversible,
 )
 from .model.errors import (
     JobdeckError as JobdeckError,
@@ -356,6 +362,9 @@ from .model.jobs import (
     Dependencies as Dependencies,
 )
 from .model.jobs import (
+    Enqueued as Enqueued,
+)
+from .model.jobs import (
     IfParentFails as IfParentFails,
 )
 from .model.jobs import (
@@ -468,6 +477,9 @@ from .model.suggestions import (
 )
 from .processes.crash_guard import (
     CrashGuard as CrashGuard,
+)
+from .queue import (
+    JobRequest as JobRequest,
 )
 from .queue import (
     Queue as Queue,

@@ -17,7 +17,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ..logs import get_logger
 from ..model.errors import JobdeckError
 from .access import AccessPolicy, Denied
+from .calls.all import CALLS
 from .problems import problem, problem_of
+from .tokens import Scope as TokenScope
 from .watcher import Watcher
 
 logger = get_logger("jobdeck.http")
@@ -32,7 +34,10 @@ _DISCARD_SECONDS = 3.0
 _REQUESTS = 500
 """Requests in progress at most, without streams; more are asked to come back."""
 _API = "/api/"
-_MANY = ("/api/v1/jobs:bulk", "/api/v1/batches")
+_CALLS = f"{_API}v1/calls/"
+_MANY = ("/api/v1/jobs:bulk", "/api/v1/batches", *(_CALLS + name for name in ("new_jobs", "enqueue_new", "enqueue_batch")))
+_READING = frozenset(_CALLS + each.name for each in CALLS.values() if each.scope is TokenScope.READ)
+"""Calls that change nothing, though each is a POST."""
 _OPEN = ("/api/v1/openapi.json", "/api/v1/docs", "/healthz", "/readyz")
 """Paths that need no token: they hold nothing of the queue."""
 _SECURITY_HEADERS = {
@@ -110,7 +115,7 @@ class RequestGuard:
         self._policy.check_origin(scope["method"], headers)
         if (path.startswith(_API) or path == "/health") and path not in _OPEN:
             scope["jobdeck.caller"] = self._policy.authenticate(headers)
-            if self._policy.readonly and scope["method"] not in ("GET", "HEAD", "OPTIONS"):
+            if self._policy.readonly and not _only_reads(scope):
                 return problem(403, "Read-only", "This server was started with --readonly.")
         if self._state.in_progress - self._watcher.open > _REQUESTS:
             return problem(
@@ -125,12 +130,16 @@ class RequestGuard:
         return max(self._body_bytes, BULK_BYTES) if path in _MANY else self._body_bytes
 
     def _log(self, scope: Scope, status: int | None, took: float) -> None:
-        if scope["method"] in ("GET", "HEAD", "OPTIONS"):
+        if _only_reads(scope):
             return
         caller = scope.get("jobdeck.caller")
         path = scope.get("raw_path", b"").decode("ascii", "backslashreplace")
         name = "-" if caller is None else caller.name
         logger.info("token=%s %s %s status=%s took=%.0fms", name, scope["method"], path, status, took * 1000)
+
+
+def _only_reads(scope: Scope) -> bool:
+    return scope["method"] in ("GET", "HEAD", "OPTIONS") or scope["path"] in _READING
 
 
 def _too_large(limit: int) -> Response:

@@ -31,6 +31,7 @@ def open_store(
     Raises:
         StoreRefused: it cannot be used; nothing in it was changed.
     """
+    _refuse_api(address)
     file = address.file
     if file is None:
         return _open_server(address, settings, clock, random, create=create, readonly=readonly)
@@ -42,6 +43,11 @@ def open_store(
         with contextlib.suppress(OSError):  # the store reports what is wrong
             create_private_folders(file.parent)
     return SqliteStore(file, clock=clock, random=random, synchronous=settings.synchronous, adopt=adopt, readonly=readonly)
+
+
+def _refuse_api(address: DatabaseAddress) -> None:
+    if address.is_api:
+        raise StoreRefused(address.shown, "is the HTTP API of a queue, and no database; open it with `jobdeck.open_queue`")
 
 
 def _is_there(file: Path) -> bool:
@@ -100,6 +106,7 @@ def check_store(address: DatabaseAddress, settings: Settings, clock: Clock, *, f
     Raises:
         StoreRefused: its folder cannot be reached, or its driver is not installed.
     """
+    _refuse_api(address)
     if address.file is None:
         with _driver(address):
             from .postgres.doctor import run_checks as run_server_checks
