@@ -385,6 +385,11 @@ class Feed:
         self._inbox.put(task)
 
     @property
+    def can_run_jobs(self) -> bool:
+        """Whether this process may start worker threads: it may change the queue, and has its database."""
+        return not (self.readonly or self.queue.is_remote)
+
+    @property
     def lock_wait_started(self) -> float | None:
         """Monotonic time since which this process waits for another program's lock. Does not read the database."""
         return self.queue.lock_wait_started()
