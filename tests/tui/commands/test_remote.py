@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from difflib import unified_diff
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import Result
 from tests.tui.cli_runner import CommandLine
 
 from jobdeck import FINAL, REGISTRY, HttpServer, Queue, Registry, Settings, TokenFile, Worker, add_shell, load_apps
+from jobdeck_tui.cli import cli
 
 QUIET = Settings(synchronous="OFF")
 APP = '''
@@ -265,6 +267,21 @@ def test_a_missing_wrong_or_weak_token_is_one_sentence(twins: Twins, tmp_path: P
     few = TokenFile(twins.served.folder / "tokens.json").add("web", ["read", "enqueue"])
     assert twins.over_http("enqueue", "send", "to=x", token=few).exit_code == 0
     assert "need a token with the scope shell" in twins.over_http("run", "--", "true", token=few).stderr
+
+
+def test_no_command_has_two_options_of_one_name() -> None:
+    """An option of a command would receive the value of a common one."""
+    twice = []
+    groups: list[tuple[str, click.Command]] = [("jobdeck", cli)]
+    while groups:
+        path, command = groups.pop()
+        names = [each.name for each in command.params]
+        twice += [f"{path} {name}" for name in {*names} if names.count(name) > 1]
+        if isinstance(command, click.Group):
+            context = click.Context(command)
+            found = {name: command.get_command(context, name) for name in command.list_commands(context)}
+            groups += [(f"{path} {name}", each) for name, each in found.items() if each is not None]
+    assert not twice
 
 
 def test_a_token_is_read_from_a_file_that_nobody_else_can_read(twins: Twins, tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ class CliContext:
     """Hold the common options, given before or after the subcommand."""
 
     db: str | None = field(default=None, repr=False)  # may hold a password
-    token_file: str | None = None
+    api_token_file: str | None = None
     app: str | None = None
     threads: int | None = None
     readonly: bool = False
@@ -87,7 +87,7 @@ class CliContext:
         from jobdeck import Settings
 
         app = None if self.app is None else tuple(name.strip() for name in self.app.split(",") if name.strip())
-        token = None if self.token_file is None else read_token(self.token_file)
+        token = None if self.api_token_file is None else read_token(self.api_token_file)
         return Settings.load(database=self.db, app=app, threads=self.threads, token=token)
 
     @property
@@ -214,7 +214,7 @@ def _common(*, json: bool, cockpit: bool) -> list[click.Option]:
             "  [env: JOBDECK_DATABASE]",
         ),
         click.Option(
-            ["--token-file"],
+            ["--token-file", "api_token_file"],
             metavar="FILE",
             shell_complete=complete_files,
             expose_value=False,

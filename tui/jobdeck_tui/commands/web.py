@@ -75,7 +75,7 @@ def environment(front: CliContext) -> dict[str, str]:
     """Return the variables for the cockpits. Everyone on this machine can read command lines, so no password is in theirs."""
     from jobdeck import DatabaseAddress
 
-    token = {} if front.token_file is None else {"JOBDECK_TOKEN": read_token(front.token_file)}
+    token = {} if front.api_token_file is None else {"JOBDECK_TOKEN": read_token(front.api_token_file)}
     if front.db is None or DatabaseAddress.parse(front.db).file is not None:
         return token
     return {"JOBDECK_DATABASE": front.db, **token}
