@@ -40,6 +40,9 @@ from .execution.stack_trace import (
 from .http.access import (
     is_cross_site as is_cross_site,
 )
+from .http.client.open import (
+    open_queue as open_queue,
+)
 from .http.server import (
     HttpServer as HttpServer,
 )
@@ -210,6 +213,9 @@ from .model.errors import (
 )
 from .model.errors import (
     InvalidSetting as InvalidSetting,
+)
+from .model.errors import (
+    Irreversible as Irreversible,
 )
 from .model.errors import (
     JobdeckError as JobdeckError,
@@ -383,6 +389,9 @@ from .model.jobs import (
     Dependencies as Dependencies,
 )
 from .model.jobs import (
+    Enqueued as Enqueued,
+)
+from .model.jobs import (
     IfParentFails as IfParentFails,
 )
 from .model.jobs import (
@@ -510,6 +519,9 @@ from .prometheus.assets import (
 )
 from .prometheus.collector import (
     QueueCollector as QueueCollector,
+)
+from .queue import (
+    JobRequest as JobRequest,
 )
 from .queue import (
     Queue as Queue,

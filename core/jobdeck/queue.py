@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -30,8 +30,21 @@ from .kinds.job_options import (
 )
 from .kinds.registry import REGISTRY, Entry, Registry
 from .model.address import DatabaseAddress
-from .model.errors import BatchNotFound, InvalidOption, JobNotFound, NotRunning, WorkerNotFound, WrongState
-from .model.jobs import Attempt, Batch, Dependencies, Job, JobEdit, Kind, LogLine, NewJob, OperationResult, PageEnd
+from .model.errors import BatchNotFound, InvalidOption, Irreversible, JobNotFound, NotRunning, WorkerNotFound, WrongState
+from .model.jobs import (
+    Attempt,
+    Batch,
+    Dependencies,
+    Enqueued,
+    Job,
+    JobEdit,
+    Kind,
+    Limits,
+    LogLine,
+    NewJob,
+    OperationResult,
+    PageEnd,
+)
 from .model.journal import Actor, check_actor, current_actor
 from .model.kind_names import SHELL, name_in_kind
 from .model.states import FINAL, Operation, State, allows
@@ -53,6 +66,8 @@ if TYPE_CHECKING:
     from .scheduling.schedules import Schedules
 
 T = TypeVar("T")
+JobRequest = tuple[str, Mapping[str, Any], JobOptions]
+"""The kind, arguments and options of a job."""
 
 
 class Queue:
@@ -63,6 +78,9 @@ class Queue:
         ...     queue.enqueue("shell", {"command": ["echo", "hello"]}).state
         <State.PENDING: 'pending'>
     """
+
+    is_remote = False
+    """Whether a server carries out the operations, and the database is out of reach."""
 
     def __init__(
         self,
@@ -180,6 +198,10 @@ class Queue:
         """
         return build_new_job(self._entry(kind), args or {}, _with_name(kind, options), self.settings, self.clock)
 
+    def new_jobs(self, requests: Iterable[JobRequest]) -> Sequence[NewJob]:
+        """Check several jobs without enqueueing them; see `new_job`, whose arguments each request holds."""
+        return [self.new_job(kind, args, **options) for kind, args, options in requests]
+
     def enqueue(self, kind: str | Handler, args: Mapping[str, Any] | None = None, /, **options: Unpack[JobOptions]) -> Job:
         """Enqueue a job. It is durable when this returns.
 
@@ -197,6 +219,22 @@ class Queue:
     def enqueue_many(self, jobs: Iterable[NewJob]) -> Sequence[Job]:
         """Enqueue checked jobs, in their order, in one commit: all or none. Raises as `enqueue` does."""
         return send(self.store.enqueuer.enqueue, list(jobs))
+
+    def enqueue_new(self, jobs: Iterable[NewJob]) -> Sequence[Enqueued]:
+        """Enqueue checked jobs as `enqueue_many` does, and return with each whether it is a new one."""
+        drafts = list(jobs)
+        if not any(draft.unique_key for draft in drafts):  # only a unique key can make an older job the result
+            return [Enqueued(job) for job in self.enqueue_many(drafts)]
+        with self.transaction():
+            newest = self.list(limit=1)
+            made = self.enqueue_many(drafts)
+        last = newest[0].id if newest else 0  # ids are never reused, so larger ones are new
+        known = set[int]()
+        found = []
+        for job in made:
+            found.append(Enqueued(job, new=job.id > last and job.id not in known))
+            known.add(job.id)
+        return found
 
     def enqueue_bulk(self, kind: str | Handler, args: Iterable[Mapping[str, Any]], /, **options: Unpack[JobOptions]) -> range:
         """Enqueue one job for each of `args`, all with the same options, in one commit, and return their ids.
@@ -429,6 +467,10 @@ class Queue:
         self._register_shell()
         return [self.registry.get(kind).describe() for kind in self.registry.kinds]
 
+    def kind(self, name: str) -> Kind:
+        """Return a kind that may be enqueued. Raises `UnknownKind`."""
+        return self._entry(name).describe()
+
     def argument_schema(self, kind: str) -> dict[str, Any]:
         """Return the JSON Schema (draft 2020-12) of a kind's arguments. Raises `UnknownKind`."""
         return self._entry(kind).arguments.json_schema()
@@ -507,6 +549,49 @@ class Queue:
             list(ids), check_priority(priority), relative=relative, by=self._actor(actor, entry_id)
         )
 
+    def change_many(
+        self,
+        operation: Operation,
+        ids: Iterable[int],
+        *,
+        priority: int = 0,
+        relative: bool = True,
+        reversible: bool = False,
+        actor: str | None = None,
+        entry_id: int | None = None,
+    ) -> OperationResult:
+        """Cancel, retry, delete or reprioritize several jobs.
+
+        Args:
+            operation: one of these four.
+            ids: the jobs.
+            priority: the priority to set, or to add if `relative`.
+            relative: whether `priority` is added to that of each job.
+            reversible: change no job if an undo could not restore all of them, such as running ones that are asked to stop.
+            actor: the actor.
+            entry_id: the journal entry that it continues.
+
+        Raises:
+            InvalidOption: the priority is out of range, or the operation is another one.
+            Irreversible: `reversible` is true, and an undo could not restore all.
+        """
+        wanted, by = list(ids), self._actor(actor, entry_id)
+        with self.transaction() if reversible else nullcontext():
+            match operation:
+                case Operation.CANCEL:
+                    changes = self.store.jobs.cancel(wanted, by=by)
+                case Operation.RETRY:
+                    changes = self.store.jobs.retry(wanted, by=by)
+                case Operation.DELETE:
+                    changes = self.store.jobs.delete(wanted, by=by)
+                case Operation.REPRIORITIZE:
+                    changes = self.store.jobs.reprioritize(wanted, check_priority(priority), relative=relative, by=by)
+                case _:
+                    raise InvalidOption("operation", f"must be cancel, retry, delete or reprioritize, not {operation}")
+            if reversible and changes.undoable < len(changes.done):
+                raise Irreversible(len(changes.done) - changes.undoable)
+        return changes
+
     def edit(
         self, job_id: int, args: Mapping[str, Any] | None = None, *, actor: str | None = None, **changes: Unpack[EditOptions]
     ) -> Job:
@@ -572,6 +657,7 @@ class Queue:
         running: int | None = None,
         rate: int | None = None,
         period: float | None = None,
+        keep: bool = False,
         actor: str | None = None,
     ) -> None:
         """Replace the queue's limits, which hold for all processes together. An omitted limit is removed.
@@ -581,6 +667,7 @@ class Queue:
             running: the number of jobs that may run at once.
             rate: the number of jobs that may start within any `period` seconds.
             period: seconds; 1 if a rate is given without it.
+            keep: an omitted limit is unchanged instead.
             actor: the actor.
 
         Raises:
@@ -588,8 +675,14 @@ class Queue:
         """
         from .store.operations.queue_operations import make_limits
 
-        limits = make_limits(running=running, rate=rate, period=period)
-        self.store.queues.limit(check_name(queue), limits, by=self._actor(actor))
+        check_name(queue)
+        with self.transaction() if keep else nullcontext():
+            if keep:
+                kept = next((each.limits for each in self.queues() if each.name == queue), Limits())
+                running = kept.running if running is None else running
+                rate, period = (kept.rate, kept.period) if rate is None else (rate, period)
+            limits = make_limits(running=running, rate=rate, period=period)
+            self.store.queues.limit(queue, limits, by=self._actor(actor))
 
     # ---------------------------------------------------------------------------------------------
 

@@ -139,9 +139,11 @@ class Settings:
     database: str = _setting(
         default_database,
         _text,
-        "the database: a path, sqlite:///path or postgresql://user@host/name; a file in your data folder if not set",
+        "the database: a path, sqlite:///path, postgresql://user@host/name, or http://host:port of an HTTP API;"
+        " a file in your data folder if not set",
         secret=True,
     )
+    token: str = _setting("", _text, "token of the HTTP API that the database names", secret=True)
     app: tuple[str, ...] = _setting((), _names, "modules that define your kinds, comma-separated")
     queues: tuple[str, ...] = _setting((), _names, "queues that a worker serves, comma-separated; empty means all")
     threads: int = _setting(4, _whole(0, 1000), "worker threads per process")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
-from jobdeck import SWITCH_INTERVAL, Queue, Settings
+from jobdeck import SWITCH_INTERVAL, Queue, Settings, open_queue
 
 from .launch_options import LaunchOptions
 from .preferences import OF_TERMINAL, Preferences, config_file
@@ -51,7 +51,9 @@ def _splash(queue: Queue, where: str, wish: LaunchOptions, remembered: Preferenc
 @contextmanager
 def _queue(settings: Settings, wish: LaunchOptions) -> Iterator[tuple[Queue, str]]:
     if not wish.demo:
-        with Queue(settings=settings, readonly=wish.readonly or wish.frame is not None) as queue:
+        with open_queue(settings=settings, readonly=wish.readonly or wish.frame is not None) as queue:
+            if queue.is_remote:
+                queue.kinds()  # kept from now on: the screens ask for them, and must not wait for a server
             yield queue, _title(queue.where)
         return
     from .demo.sandbox import demo_queue
@@ -69,6 +71,8 @@ def _queue(settings: Settings, wish: LaunchOptions) -> Iterator[tuple[Queue, str
 def _title(where: str) -> str:
     """Return the queue's location in short, such as `~/jobs.db` or `me@db.example.org/jobs`."""
     scheme, separator, rest = where.partition("://")
+    if separator and scheme in ("http", "https"):
+        return where
     if separator and scheme != "sqlite":
         return rest.partition("?")[0]
     try:

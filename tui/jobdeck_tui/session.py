@@ -28,8 +28,8 @@ _CLOSING = 3.0
 """Seconds that closing the database takes at most."""
 
 
-def _threads(settings: Settings, wish: LaunchOptions) -> int:
-    if wish.readonly or (wish.frame is not None and not wish.demo):
+def _threads(queue: Queue, settings: Settings, wish: LaunchOptions) -> int:
+    if queue.is_remote or wish.readonly or (wish.frame is not None and not wish.demo):
         return 0
     return wish.threads if wish.threads is not None else _DEMO_THREADS if wish.demo else settings.threads
 
@@ -47,7 +47,7 @@ def run(
     """
     log = ProgramLog()
     readonly = wish.readonly or wish.frame is not None
-    threads = _threads(settings, wish)
+    threads = _threads(queue, settings, wish)
 
     def make_feed(post: Post) -> Feed:
         return Feed(queue, post, threads=threads, readonly=readonly)

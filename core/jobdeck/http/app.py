@@ -21,7 +21,7 @@ from ..queue import Queue
 from .access import AccessPolicy, Denied
 from .guard import RequestGuard, ServerState, denied_response, internal_error
 from .problems import Problem, field_problem, problem, problem_of, status_title
-from .routes import bulk, docs, health, jobs, journal, metrics, queues, schedules, stats, streams, workers
+from .routes import bulk, calls, docs, health, jobs, journal, metrics, queues, schedules, stats, streams, workers
 from .watcher import Watcher
 
 _THREADS = 16
@@ -60,7 +60,7 @@ def create_app(queue: Queue, policy: AccessPolicy, state: ServerState | None = N
     )
     app.state.queue, app.state.watcher, app.state.server = queue, watcher, state
     # Fixed paths before those with a parameter in the same place.
-    for each in (bulk, jobs, streams, queues, workers, stats, schedules, journal, health, metrics, docs):
+    for each in (bulk, jobs, streams, queues, workers, stats, schedules, journal, calls, health, metrics, docs):
         app.include_router(each.router)
     app.add_exception_handler(JobdeckError, _on_jobdeck_error)
     app.add_exception_handler(HTTPException, _on_http_exception)

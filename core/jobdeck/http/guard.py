@@ -19,7 +19,9 @@ from ..model.errors import JobdeckError
 from ..model.trace_context import join_trace
 from ..tracing.carried import carry_trace
 from .access import AccessPolicy, Denied
+from .calls.all import CALLS
 from .problems import problem, problem_of
+from .tokens import Scope as TokenScope
 from .watcher import Watcher
 
 logger = get_logger("jobdeck.http")
@@ -39,7 +41,10 @@ _REQUESTS = 500
 _API = "/api/"
 _INSPECTION = ("/health", "/metrics")
 """Paths outside of the API that hold something of the queue."""
-_MANY = ("/api/v1/jobs:bulk", "/api/v1/batches")
+_CALLS = f"{_API}v1/calls/"
+_MANY = ("/api/v1/jobs:bulk", "/api/v1/batches", *(_CALLS + name for name in ("new_jobs", "enqueue_new", "enqueue_batch")))
+_READING = frozenset(_CALLS + each.name for each in CALLS.values() if each.scope is TokenScope.READ)
+"""Calls that change nothing, though each is a POST."""
 _OPEN = ("/api/v1/openapi.json", "/api/v1/docs", "/healthz", "/readyz")
 """Paths that need no token: they hold nothing of the queue."""
 _SECURITY_HEADERS = {
@@ -123,7 +128,7 @@ class RequestGuard:
         self._policy.check_origin(scope["method"], headers)
         if (path.startswith(_API) or path in _INSPECTION) and path not in _OPEN:
             scope["jobdeck.caller"] = self._policy.authenticate(headers)
-            if self._policy.readonly and scope["method"] not in ("GET", "HEAD", "OPTIONS"):
+            if self._policy.readonly and not _only_reads(scope):
                 return problem(403, "Read-only", "This server was started with --readonly.")
         if self._state.in_progress - self._watcher.open - self._state.clients > _REQUESTS:
             return problem(
@@ -138,7 +143,7 @@ class RequestGuard:
         return max(self._body_bytes, BULK_BYTES) if path in _MANY else self._body_bytes
 
     def _log(self, scope: Scope, status: int | None, took: float) -> None:
-        if scope["method"] in ("GET", "HEAD", "OPTIONS"):
+        if _only_reads(scope):
             return
         caller = scope.get("jobdeck.caller")
         path = scope.get("raw_path", b"").decode("ascii", "backslashreplace")
@@ -150,6 +155,10 @@ def _trace_of(headers: Headers) -> str | None:
     """Return the trace that a request belongs to; headers that cannot be used name none, as the standard says."""
     traceparents = headers.getlist("traceparent")
     return join_trace(traceparents[0], ",".join(headers.getlist("tracestate"))) if len(traceparents) == 1 else None
+
+
+def _only_reads(scope: Scope) -> bool:
+    return scope["method"] in ("GET", "HEAD", "OPTIONS") or scope["path"] in _READING
 
 
 def _too_large(limit: int) -> Response:

@@ -73,6 +73,7 @@ RULES: Mapping[type[JobdeckError], Rule] = {
     errors.UniqueKeyTaken: Rule(409, "Unique key taken", ("job_id", "key", "holder")),
     errors.UniqueKeyConflict: Rule(409, "Unique key taken", ("key", "state"), renamed={"job_id": "holder"}),
     errors.UndoConflict: Rule(409, "Cannot be undone", ("subject",)),
+    errors.Irreversible: Rule(409, "Irreversible", ("count",)),
     errors.NothingToUndo: Rule(409, "Nothing to undo"),
     errors.InvalidJournalEntry: Rule(409, "Journal entry in the wrong state", ("entry_id",)),
     errors.UndoDataDamaged: Rule(409, "Undo data damaged", ("entry_id",)),
@@ -157,14 +158,14 @@ def dump(document: object) -> bytes:
     return json.dumps(document, default=str).encode()
 
 
-def problem_of(error: JobdeckError) -> Response:
-    """Return the response for an error of jobdeck."""
+def problem_of(error: JobdeckError, *, cause: Mapping[str, Any] | None = None) -> Response:
+    """Return the response for an error of jobdeck; `cause` is a further member of the document."""
     rule = next(RULES[base] for base in type(error).__mro__ if base in RULES)
     members = {name: getattr(error, name, None) for name in rule.members}
     members |= {member: getattr(error, name, None) for name, member in rule.renamed.items()}
     headers = {} if rule.retry_after is None else {"Retry-After": str(rule.retry_after)}
     detail = str(error) if rule.detail is None else rule.detail
-    return problem(rule.status, rule.title, detail, headers=headers, errors=_field_problems(error), **members)
+    return problem(rule.status, rule.title, detail, headers=headers, errors=_field_problems(error), cause=cause, **members)
 
 
 def describe(error: JobdeckError) -> str:

@@ -47,10 +47,12 @@ class DatabaseAddress:
     """The address without its password."""
     file: Path | None
     """The SQLite file, with `~` expanded; `None` for a server."""
+    is_api: bool = False
+    """Whether it is that of the HTTP API of a queue, and of no database."""
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Parse a path, `sqlite:///path`, `postgresql://user:password@host/database`, or libpq's `host=… dbname=…`.
+        """Parse a path, `sqlite:///path`, `postgresql://user:password@host/database`, libpq's `host=… dbname=…`, or `http://host`.
 
         A path that could be one of the others is written with `./` before it.
 
@@ -77,6 +79,8 @@ class DatabaseAddress:
         if scheme in _SERVERS:
             _check_text(rest, shown)
             return cls(text.strip(), f"{scheme}://{_check_server(rest.rstrip(), shown)}", None)
+        if scheme.lower() in ("http", "https"):
+            return cls(address := _check_api(scheme.lower(), rest.strip()), address, None, is_api=True)
         if scheme == "sqlite":
             if (not rest.startswith("/") and "@" in rest) or re.search(r"\?.*=", rest):
                 _refuse(shown, "a file has no user and no options; write sqlite:///path")
@@ -147,6 +151,17 @@ def _check_server(rest: str, shown: str) -> str:
     _check_values(pairs, shown)
     options = "&".join(f"{name}={value}" for name, value in pairs if not re.search(_HIDDEN, name))
     return redact(f"{user}{separator}{hosts}{database}{'?' * bool(options)}{options}")
+
+
+def _check_api(scheme: str, rest: str) -> str:
+    """Return the address of an HTTP API as it is used and shown: it holds no secret."""
+    shown = f"{scheme}://…"
+    if "@" in rest or "?" in rest or "#" in rest:
+        _refuse(shown, "write http://host:port, and give the token in JOBDECK_TOKEN or with --token-file")
+    parts = re.fullmatch(r"((?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::(\d{1,5}))?)((?:/[A-Za-z0-9._~-]+)*)/*", rest)
+    if parts is None or int(parts[2] or 1) > 65535:
+        _refuse(shown, "write http://host:port or https://host")
+    return f"{scheme}://{parts[1]}{parts[3].removesuffix('/api/v1')}"
 
 
 def _split_options(text: str) -> list[tuple[str, str]]:

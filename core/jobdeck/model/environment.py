@@ -29,6 +29,7 @@ _SESSION = frozenset(
         *("SYSTEMD_EXEC_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "XDG_VTNR", "XDG_SEAT", "XDG_RUNTIME_DIR"),
         *("COMP_LINE", "COMP_POINT", "COMP_WORDS", "COMP_CWORD", "_JOBDECK_COMPLETE", "JOBDECK_JOB_ID", "JOBDECK_ATTEMPT"),
         *("TRACEPARENT", "TRACESTATE"),  # the job itself carries them, and each attempt has its own
+        "JOBDECK_TOKEN",
     )
 )
 _SESSION_PREFIXES = (

@@ -84,6 +84,15 @@ class UndoConflict(JobdeckError):
         self.problem = problem
 
 
+class Irreversible(JobdeckError):
+    """The operation was to change jobs only if an undo could restore all of them, and it could not restore `count`."""
+
+    def __init__(self, count: int) -> None:
+        jobs = "1 job" if count == 1 else f"{count:,} jobs"
+        super().__init__(f"An undo could not restore {jobs}, so nothing was changed.")
+        self.count = count
+
+
 class UniqueKeyTaken(JobdeckError):
     """The job cannot be queued again, because another job now holds its unique key."""
 
@@ -165,15 +174,16 @@ class BatchNotFound(JobdeckError):
 class UnknownKind(JobdeckError):
     """The kind is not registered. Set JOBDECK_APP to the module that defines it."""
 
-    def __init__(self, kind: str, known: Iterable[str]) -> None:
+    def __init__(self, kind: str, known: Iterable[str], *, on_server: bool = False) -> None:
         self.kind = kind
         self.known = tuple(sorted(known))
         similar = closest_name(kind, self.known)
+        known_names = ", ".join(self.known) or "none"
+        does = "start the server with JOBDECK_APP or --app set to" if on_server else "set JOBDECK_APP or --app to"
         if similar is None:
-            known_names = ", ".join(self.known) or "none"
-            text = f"Unknown kind {kind!r} (known: {known_names}); set JOBDECK_APP or --app to the module that defines it."
+            text = f"Unknown kind {kind!r} (known: {known_names}); {does} the module that defines it."
         else:
-            text = f"Unknown kind {kind!r}; did you mean {similar}? If not, set JOBDECK_APP or --app to its module."
+            text = f"Unknown kind {kind!r}; did you mean {similar}? If not, {does} its module."
         super().__init__(text)
 
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
 from .errors import InvalidFilter
-from .filter_text import Pattern, filter_characters, parse_value
+from .filter_text import Pattern, escape, filter_characters, parse_value
 from .jobs import Reason
 from .record_class import record
 from .states import State
@@ -123,6 +123,24 @@ def parse_filter(text: str) -> Condition:
     if len(found) > MAX_TERMS:
         raise InvalidFilter(text, found[MAX_TERMS][0], f"it must have at most {MAX_TERMS} terms")
     return Condition(tuple(_parse_term(text, column, token) for column, token in found))
+
+
+def write_filter(condition: Condition) -> str:
+    """Return the text of a filter that is parsed as this condition."""
+    return " ".join(map(_write_term, condition.terms))
+
+
+def _write_term(term: Term) -> str:
+    values = ",".join(map(_write_value, term.values))
+    return f"{'-' * term.negated}{'' if term.field == 'text' else term.field + term.op}{values}"
+
+
+def _write_value(value: Value) -> str:
+    if isinstance(value, Pattern):
+        return f'"{value}"'
+    if isinstance(value, str):
+        return f'"{escape(value)}"'
+    return str(int(value)) if value == int(value) else format(value, "f")
 
 
 def parse_duration(text: str) -> float:

@@ -236,6 +236,16 @@ class Job:
             return self.result_json
 
 
+@record
+class Enqueued:
+    """A job that was to be enqueued."""
+
+    job: Job
+    """The new job, or the one that holds its unique key."""
+    new: bool = True
+    """Whether it was enqueued."""
+
+
 @record(kw_only=True)
 class Batch:
     """Jobs that were enqueued together and can be waited for as a whole."""

@@ -32,6 +32,7 @@ def open_store(
     Raises:
         StoreRefused: it cannot be used; nothing in it was changed.
     """
+    _refuse_api(address)
     if address.file is None:
         store = _open_server(address, settings, clock, random, create=create, readonly=readonly)
     else:
@@ -64,6 +65,11 @@ def _open_file(
         with contextlib.suppress(OSError):  # the store reports what is wrong
             create_private_folders(file.parent)
     return SqliteStore(file, clock=clock, random=random, synchronous=settings.synchronous, adopt=adopt, readonly=readonly)
+
+
+def _refuse_api(address: DatabaseAddress) -> None:
+    if address.is_api:
+        raise StoreRefused(address.shown, "is the HTTP API of a queue, and no database; open it with `jobdeck.open_queue`")
 
 
 def _is_there(file: Path) -> bool:
@@ -122,6 +128,7 @@ def check_store(address: DatabaseAddress, settings: Settings, clock: Clock, *, f
     Raises:
         StoreRefused: its folder cannot be reached, or its driver is not installed.
     """
+    _refuse_api(address)
     if address.file is None:
         with _driver(address):
             from .postgres.doctor import run_checks as run_server_checks

@@ -45,6 +45,15 @@ def send(api: Api, data: bytes) -> tuple[int, bytes]:
     return int(answer.split(b" ", 2)[1]), body
 
 
+def test_an_answer_on_a_kept_connection_does_not_wait_for_a_packet_of_the_client(api: Api) -> None:
+    took = []
+    for _ in range(10):
+        started = time.perf_counter()
+        api.client("").get("/healthz")
+        took.append(time.perf_counter() - started)
+    assert min(took) < 0.03  # a delayed acknowledgement comes after 40 ms
+
+
 @pytest.mark.parametrize(
     "data",
     [

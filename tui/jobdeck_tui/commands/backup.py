@@ -18,6 +18,7 @@ from .standard_streams import complete_despite_output
 @click.command(
     "backup",
     cls=Subcommand,
+    needs_database=True,
     epilog="""\b
 Examples:
   jobdeck backup jobs-backup.db

@@ -41,6 +41,8 @@ def open_cockpit(front: CliContext, *, demo: bool = False) -> None:
             f"The cockpit needs a terminal that can move the cursor, and TERM={os.environ['TERM']} says that this one cannot;"
             " set TERM (to xterm-256color, for example), or use `jobdeck list` and `jobdeck stats`."
         )
+    if front.threads and not demo and front.is_remote:
+        raise click.UsageError("worker threads need the queue's database, and --db is its HTTP API; run it without --threads")
     if (wants_frame or front.readonly) and not demo:
         front.refuse_missing()
     settings = front.settings

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -66,6 +67,7 @@ class CliContext:
     """Hold the common options, given before or after the subcommand."""
 
     db: str | None = None  # may hold a password
+    api_token_file: str | None = None
     app: str | None = None
     threads: int | None = None
     readonly: bool = False
@@ -85,7 +87,23 @@ class CliContext:
         from jobdeck import Settings
 
         app = None if self.app is None else tuple(name.strip() for name in self.app.split(",") if name.strip())
-        return Settings.load(database=self.db, app=app, threads=self.threads)
+        token = None if self.api_token_file is None else read_token(self.api_token_file)
+        return Settings.load(database=self.db, app=app, threads=self.threads, token=token)
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether the queue is behind an HTTP API."""
+        from jobdeck import DatabaseAddress
+
+        return DatabaseAddress.parse(self.settings.database).is_api
+
+    def refuse_remote(self, command: str) -> None:
+        """Fail if the queue is behind an HTTP API: the command needs its database."""
+        if self.is_remote:
+            raise CommandError(
+                f"`jobdeck {command}` needs the queue's database, and {self.settings.database} is its HTTP API;"
+                " run it on the server's machine, with the database as --db."
+            )
 
     def open(self, *, must_exist: bool = False, changes: bool = False, readonly: bool = False) -> Queue:
         """Open the queue; the command closes it.
@@ -97,11 +115,11 @@ class CliContext:
         """
         if changes:
             self.refuse_if_readonly()
-        from jobdeck import Queue
+        from jobdeck import open_queue
 
         if must_exist:
             self.refuse_missing()
-        return Queue(settings=self.settings, create=not must_exist, readonly=readonly)
+        return open_queue(settings=self.settings, create=not must_exist, readonly=readonly)
 
     @contextmanager
     def open_to_enqueue(self, *, must_exist: bool = False) -> Iterator[Queue]:
@@ -144,14 +162,38 @@ class CliContext:
         complete_despite_output()
 
     def load_kinds(self) -> None:
-        """Register `shell` and the kinds of the user's modules."""
+        """Register `shell` and the kinds of the user's modules. Those of a queue behind an HTTP API are on its server."""
         from jobdeck import REGISTRY, add_shell, load_apps, reserve_missing
 
+        if self.is_remote:
+            return
         if "shell" not in REGISTRY:
             add_shell(REGISTRY)
         if self.settings.app:
             reserve_missing(OPTIONAL_MODULES)
             load_apps(self.settings.app)
+
+
+def read_token(path: str) -> str:
+    """Return the token in a file.
+
+    Raises:
+        CommandError: the file cannot be read, other users can read it, or it holds no token.
+    """
+    try:
+        with Path(path).expanduser().open(encoding="ascii") as file:
+            about = os.fstat(file.fileno())
+            text = file.read(1000).strip()
+    except OSError as error:
+        raise CommandError(f"The token file {path} cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        text = ""
+    else:
+        if stat.S_ISREG(about.st_mode) and about.st_mode & 0o077:  # a pipe, as from <(pass show token), is nobody else's
+            raise CommandError(f"Other users can read the token file {path}; run chmod 600 on it.")
+    if not text or len(text.split()) != 1:
+        raise CommandError(f"The token file {path} must hold one token and nothing else, as `jobdeck token add` printed it.")
+    return text
 
 
 def absolute_folder(folder: str | None = None) -> str:
@@ -180,7 +222,17 @@ def _common(*, json: bool, cockpit: bool) -> list[click.Option]:
             expose_value=False,
             callback=_store_option,
             is_eager=True,
-            help="Database: a path, sqlite:///path or postgresql://user@host/name.  [env: JOBDECK_DATABASE]",
+            help="Database: a path, sqlite:///path or postgresql://user@host/name; or http://host:port of an HTTP API."
+            "  [env: JOBDECK_DATABASE]",
+        ),
+        click.Option(
+            ["--token-file", "api_token_file"],
+            metavar="FILE",
+            shell_complete=complete_files,
+            expose_value=False,
+            callback=_store_option,
+            is_eager=True,
+            help="File with the token of the HTTP API; only you may read it.  [env: JOBDECK_TOKEN, the token itself]",
         ),
         click.Option(
             ["--app"],
@@ -287,8 +339,9 @@ class SuggestingGroup(click.Group):
 class Subcommand(click.Command):
     """Take the common options too, and accept negative numbers and terms as arguments."""
 
-    def __init__(self, *args: Any, json: bool = True, **options: Any) -> None:
+    def __init__(self, *args: Any, json: bool = True, needs_database: bool = False, **options: Any) -> None:
         super().__init__(*args, **options)
+        self.needs_database = needs_database
         self.params += _common(json=json, cockpit=False)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -300,6 +353,8 @@ class Subcommand(click.Command):
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
+        if self.needs_database:
+            ctx.ensure_object(CliContext).refuse_remote(str(ctx.info_name))
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:

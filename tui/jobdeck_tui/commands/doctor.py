@@ -20,6 +20,7 @@ _FORBID_REPAIR = ("database", "integrity", "schema")
 @click.command(
     "doctor",
     cls=Subcommand,
+    needs_database=True,
     epilog="""\b
 Examples:
   jobdeck doctor

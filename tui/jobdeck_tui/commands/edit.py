@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from jobdeck import Job
+from jobdeck import Job, Queue
 
 from .common import CliContext, Subcommand
 from .completers import complete_jobs, complete_pairs, complete_queues
@@ -74,7 +74,7 @@ def edit_command(
         args = None
         if pairs or args_json is not None:
             front.load_kinds()
-            args = _arguments(queue.get(job_id), pairs, args_json)
+            args = _arguments(queue, queue.get(job_id), pairs, args_json)
         job = queue.edit(job_id, args, **changes)
         if front.json:
             from .json_documents import job_document
@@ -86,6 +86,6 @@ def edit_command(
             click.echo(f"{summary[:1].upper()}{summary[1:]}; it is {job.state}.")
 
 
-def _arguments(job: Job, pairs: Sequence[str], args_json: str | None) -> dict[str, Any]:
-    args = read_arguments(job.kind, pairs, args_json)
+def _arguments(queue: Queue, job: Job, pairs: Sequence[str], args_json: str | None) -> dict[str, Any]:
+    args = read_arguments(queue, job.kind, pairs, args_json)
     return args if args_json is not None else job.args | args

@@ -90,18 +90,17 @@ def enqueue_command(
                 _enqueue_batch(front, queue, drafts, batch)
         else:
             assert kind is not None
-            (arrival,) = enqueue_and_classify(queue, [queue.new_job(kind, read_arguments(kind, pairs, args_json), **chosen)])
+            (arrival,) = enqueue_and_classify(
+                queue, [queue.new_job(kind, read_arguments(queue, kind, pairs, args_json), **chosen)]
+            )
             print_enqueued(front, arrival)
 
 
 def enqueue_and_classify(queue: Queue, drafts: Sequence[NewJob]) -> list[EnqueueResult]:
     """Enqueue the jobs in one commit. Raises what `Queue.enqueue_many` raises."""
-    from ..text.enqueue_result import classify
+    from ..text.enqueue_result import enqueue_results
 
-    with queue.transaction():
-        # Only a unique key can make an older job the result.
-        newest = queue.list(limit=1) if any(draft.unique_key for draft in drafts) else ()
-        return classify(newest, queue.enqueue_many(drafts), drafts)
+    return enqueue_results(queue.enqueue_new(drafts), drafts)
 
 
 def print_enqueued(front: CliContext, arrival: EnqueueResult) -> None:
@@ -161,7 +160,7 @@ def _explain_skipped(n: int) -> str:
     return f"{count_of(n)} not enqueued: unique key already taken"
 
 
-def read_arguments(kind: str, pairs: Sequence[str], args_json: str | None) -> dict[str, Any]:
+def read_arguments(queue: Queue, kind: str, pairs: Sequence[str], args_json: str | None) -> dict[str, Any]:
     """Return the arguments of a job as given on the command line."""
     args: dict[str, Any] = {}
     if args_json is not None:
@@ -176,9 +175,7 @@ def read_arguments(kind: str, pairs: Sequence[str], args_json: str | None) -> di
         args = given_args
     if not pairs:
         return args
-    from jobdeck import REGISTRY
-
-    texts = {each.name for each in REGISTRY.get(kind).describe().parameters if takes_text(each.type, each.choices)}
+    texts = {each.name for each in queue.kind(kind).parameters if takes_text(each.type, each.choices)}
     for pair in pairs:
         name, separator, value = pair.partition("=")
         name = name.strip()

@@ -6,18 +6,20 @@ import json
 import sys
 import time
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import IO, Any
 
 import click
 
-from jobdeck import JobdeckError, NewJob, Queue, did_you_mean, parse_duration
+from jobdeck import JobdeckError, JobOptions, JobRequest, NewJob, Queue, did_you_mean, parse_duration
 
 from .common import CommandError
 from .job_options import read_backoff
 from .param_types import parse_time
 
 Reader = Callable[[Any], Any]
+_CHECKED = 500
+"""Lines that are checked at once: a queue on another machine checks them in one request."""
 
 
 class BadLine(ValueError):
@@ -106,19 +108,39 @@ def read_jobs(queue: Queue, name: str, kind: str | None, defaults: Mapping[str, 
     """
     shown = "standard input" if name == "-" else name
     drafts: list[NewJob] = []
+    read: list[tuple[int, JobRequest]] = []
     with click.open_file(name, "rb") as file:
         for number, line in _counted(file):
             try:
-                drafts.append(_draft(queue, line.removeprefix(BOM_UTF8) if number == 1 else line, kind, defaults))
-            except (JobdeckError, ValueError) as problem:
+                read.append((number, _request(line.removeprefix(BOM_UTF8) if number == 1 else line, kind, defaults)))
+            except ValueError as problem:
+                _check(queue, read, shown)  # an earlier line may be wrong, too
                 sentence = str(problem)
-                sentence = sentence[:1].lower() + sentence[1:] if isinstance(problem, ValueError) else sentence
-                end = " Nothing was enqueued." if sentence.endswith("?") else "; nothing was enqueued."
-                raise CommandError(f"{shown}, line {number:,}: {sentence.rstrip('.')}{end}") from None
-    return drafts
+                raise _bad_line(shown, number, sentence[:1].lower() + sentence[1:]) from None
+            if len(read) == _CHECKED:
+                drafts += _check(queue, read, shown)
+                read.clear()
+    return [*drafts, *_check(queue, read, shown)]
 
 
-def _draft(queue: Queue, line: bytes, kind: str | None, defaults: Mapping[str, Any]) -> NewJob:
+def _check(queue: Queue, read: Sequence[tuple[int, JobRequest]], shown: str) -> Sequence[NewJob]:
+    try:
+        return queue.new_jobs(request for _, request in read) if read else ()
+    except JobdeckError:
+        for number, (kind, args, options) in read:
+            try:
+                queue.new_job(kind, args, **options)
+            except JobdeckError as problem:
+                raise _bad_line(shown, number, str(problem)) from None
+        raise
+
+
+def _bad_line(shown: str, number: int, sentence: str) -> CommandError:
+    end = " Nothing was enqueued." if sentence.endswith("?") else "; nothing was enqueued."
+    return CommandError(f"{shown}, line {number:,}: {sentence.rstrip('.')}{end}")
+
+
+def _request(line: bytes, kind: str | None, defaults: Mapping[str, Any]) -> JobRequest:
     if line.startswith((BOM_UTF16_BE, BOM_UTF16_LE)):
         raise BadLine("the file is UTF-16 text; save it as UTF-8")
     try:
@@ -152,7 +174,7 @@ def _draft(queue: Queue, line: bytes, kind: str | None, defaults: Mapping[str, A
         raise BadLine("kind is missing" if chosen is None else "kind: must be text")
     if not isinstance(args, dict):
         raise BadLine("args: must be an object that maps argument names to values")
-    return queue.new_job(chosen, args, **options)
+    return chosen, args, JobOptions(**options)  # type: ignore[typeddict-item]  # the readers have checked their types
 
 
 def _counted(file: IO[Any]) -> Iterator[tuple[int, bytes]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 import click
 
@@ -33,19 +34,27 @@ def kinds_command(front: CliContext, names: tuple[str, ...]) -> None:
 
     Kinds come from the modules named by --app or JOBDECK_APP; `shell` is built in.
     """
-    from jobdeck import REGISTRY
-
-    front.load_kinds()
-    for index, name in enumerate(names or REGISTRY.kinds):
-        kind = REGISTRY.get(name).describe()
+    kinds, attempts = _read(front, names)
+    for index, kind in enumerate(kinds):
         if front.json:
             print_json(kind_document(kind))
         else:
             if index:
                 click.echo()
-            _print(kind, kind.max_attempts or front.settings.max_attempts)
-    if not front.json and not names and not front.settings.app and on_terminal():
+            _print(kind, kind.max_attempts or attempts)
+    if not front.json and not names and not front.settings.app and not front.is_remote and on_terminal():
         click.echo(dim("\nTo list your own kinds, name their modules with --app or JOBDECK_APP."))
+
+
+def _read(front: CliContext, names: Sequence[str]) -> tuple[list[Kind], int]:
+    """Return the kinds, and the attempts of those that set no number; reads no database."""
+    from jobdeck import REGISTRY
+
+    if front.is_remote:
+        with front.read() as queue:
+            return [*map(queue.kind, names)] if names else [*queue.kinds()], queue.settings.max_attempts
+    front.load_kinds()
+    return [REGISTRY.get(name).describe() for name in names or REGISTRY.kinds], front.settings.max_attempts
 
 
 def _print(kind: Kind, attempts: int) -> None:

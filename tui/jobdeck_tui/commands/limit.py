@@ -69,10 +69,8 @@ def limit_command(
         raise click.UsageError("name the queue to limit")
     with front.open(changes=True) as queue:
         new = queue_is_new(queue, queue_name)
-        with queue.transaction():
-            kept = Limits() if none else _find(queue, queue_name).limits
-            number, period = (kept.rate, kept.period) if rate is None else rate
-            queue.limit(queue_name, running=kept.running if running is None else running, rate=number, period=period)
+        number, period = (None, None) if rate is None else rate
+        queue.limit(queue_name, running=running, rate=number, period=period, keep=not none)
         _print_limits(front, _find(queue, queue_name))
         warn_if_new(new)
 

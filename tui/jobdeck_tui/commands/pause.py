@@ -78,11 +78,8 @@ def _set_paused(front: CliContext, name: str | None, *, every: bool, paused: boo
 
 
 def _set_all_paused(front: CliContext, queue: Queue, *, paused: bool) -> None:
-    with queue.transaction():
-        changed = set(queue.pause_all() if paused else queue.resume_all())
-        names = sorted(
-            changed.union(each.name for each in queue.queues())
-        )  # a queue without jobs is listed only while it is paused
+    changed = set(queue.pause_all() if paused else queue.resume_all())
+    names = sorted(changed.union(each.name for each in queue.queues()))  # one without jobs is listed only while it is paused
     if front.json:
         for name in names:
             _print(front, name, name in changed, paused=paused)

@@ -20,6 +20,7 @@ _STATES = [str(state) for state in State if state in FINAL]
 @click.command(
     "prune",
     cls=Subcommand,
+    needs_database=True,
     epilog="""\b
 Examples:
   jobdeck prune                            apply the retention settings, as workers do every minute

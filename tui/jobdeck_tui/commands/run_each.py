@@ -10,7 +10,19 @@ from typing import Any
 
 import click
 
-from jobdeck import FINAL, InvalidArguments, Job, JobdeckError, NewJob, Queue, State, UniqueKeyConflict, record
+from jobdeck import (
+    FINAL,
+    InvalidArguments,
+    Job,
+    JobdeckError,
+    JobOptions,
+    JobRequest,
+    NewJob,
+    Queue,
+    State,
+    UniqueKeyConflict,
+    record,
+)
 
 from ..text.placeholders import fill, fill_command, has_placeholder
 from .common import CliContext, CommandError, absolute_folder, print_error
@@ -54,7 +66,9 @@ def run_each(
         found = _Enqueued(front, queue, each)
         try:
             for chunk in read_chunks(each.separator):
-                found.enqueue([_draft(found, command, args, options, *line) for line in chunk])
+                found.enqueue(
+                    _check(found, [(number, _request(command, args, options, number, line)) for number, line in chunk])
+                )
         except KeyboardInterrupt:
             print_error(f"Interrupted; {count_of(len(found.ids))} enqueued.")
             return 130
@@ -140,20 +154,29 @@ class _Enqueued:
             click.echo(batch_id)
 
 
-def _draft(
-    found: _Enqueued, command: Sequence[str], args: Mapping[str, Any], options: Mapping[str, Any], number: int, line: str
-) -> NewJob:
+def _request(command: Sequence[str], args: Mapping[str, Any], options: Mapping[str, Any], number: int, line: str) -> JobRequest:
     folder = args["cwd"]
     if has_placeholder(folder):
         folder = absolute_folder(fill(folder, line, number))
     own = {**args, "command": fill_command(command, line, number, shell=args.get("shell") is True), "cwd": folder}
     unique = options.get("unique")
     given = options if unique is None else {**options, "unique": fill(unique, line, number)}
+    return "shell", own, JobOptions(**given)  # type: ignore[typeddict-item]  # click has checked their types
+
+
+def _check(found: _Enqueued, read: Sequence[tuple[int, JobRequest]]) -> Sequence[NewJob]:
     try:
-        return found.queue.new_job("shell", own, **given)
-    except JobdeckError as error:
-        problem = f"argument {error.field!r} {error.problem}" if isinstance(error, InvalidArguments) else str(error).rstrip(".")
-        raise CommandError(f"Line {number:,}: {problem}; {count_of(len(found.ids))} enqueued before.") from None
+        return found.queue.new_jobs(request for _, request in read)
+    except JobdeckError:
+        for number, (kind, args, options) in read:
+            try:
+                found.queue.new_job(kind, args, **options)
+            except JobdeckError as error:
+                problem = str(error).rstrip(".")
+                if isinstance(error, InvalidArguments):
+                    problem = f"argument {error.field!r} {error.problem}"
+                raise CommandError(f"Line {number:,}: {problem}; {count_of(len(found.ids))} enqueued before.") from None
+        raise
 
 
 def _wait(front: CliContext, queue: Queue, ids: Sequence[int]) -> int:

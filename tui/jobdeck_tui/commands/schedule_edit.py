@@ -108,7 +108,7 @@ def add_command(
             kind, args = "shell", _shell(command, {})
         else:
             assert kind is not None
-            args = read_arguments(kind, pairs, args_json)
+            args = read_arguments(queue, kind, pairs, args_json)
         print_schedule(front, queue.schedules.add(name, cron, _named(kind, command_name), args, **given_options(options)))
 
 
@@ -159,7 +159,7 @@ def edit_command(
             changes |= {"kind": "shell", "args": _shell(command, old if handler_kind(before.kind) == "shell" else {})}
         elif kind is not None or pairs or args_json is not None:
             front.load_kinds()
-            new = read_arguments(kind or before.kind, pairs, args_json)
+            new = read_arguments(queue, kind or before.kind, pairs, args_json)
             changes |= {"kind": kind or before.kind, "args": new if args_json is not None else old | new}
         if command_name is not None:
             changes |= {"kind": _named(changes.get("kind", before.kind), command_name)}

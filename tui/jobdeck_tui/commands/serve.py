@@ -27,6 +27,7 @@ logger = logging.getLogger("jobdeck.http")
 @click.command(
     "serve",
     cls=Subcommand,
+    needs_database=True,
     json=False,
     epilog="""\b
 Examples:

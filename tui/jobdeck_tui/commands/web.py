@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .common import CliContext, CommandError
+from .common import CliContext, CommandError, read_token
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -64,7 +64,7 @@ def serve(front: CliContext, *, demo: bool = False) -> None:
 def command_line(front: CliContext, *, demo: bool) -> str:
     """Return the command that opens the cockpit of one page."""
     words = [sys.executable, "-P", "-m", "jobdeck_tui"]  # -P: modules in the current folder must not shadow ours
-    database = None if environment(front) else front.db
+    database = None if "JOBDECK_DATABASE" in environment(front) else front.db
     for name, value in (("--db", database), ("--app", front.app), ("--threads", front.threads), ("--theme", front.theme)):
         if value is not None:
             words += [name, str(value)]
@@ -76,9 +76,10 @@ def environment(front: CliContext) -> dict[str, str]:
     """Return the variables for the cockpits. Everyone on this machine can read command lines, so no password is in theirs."""
     from jobdeck import DatabaseAddress
 
+    token = {} if front.api_token_file is None else {"JOBDECK_TOKEN": read_token(front.api_token_file)}
     if front.db is None or DatabaseAddress.parse(front.db).file is not None:
-        return {}
-    return {"JOBDECK_DATABASE": front.db}
+        return token
+    return {"JOBDECK_DATABASE": front.db, **token}
 
 
 def _free_port(port: int) -> int:

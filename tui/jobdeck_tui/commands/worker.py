@@ -24,6 +24,7 @@ logger = logging.getLogger("jobdeck.worker")
 @click.command(
     "worker",
     cls=Subcommand,
+    needs_database=True,
     json=False,
     epilog="""\b
 Examples:

@@ -32,7 +32,7 @@ from jobdeck import (
     known_problem,
 )
 
-from ..text.enqueue_result import classify
+from ..text.enqueue_result import enqueue_results
 from ..text.sanitize import safe
 from .bulk_actions import BulkActionRunner, busy_text
 from .connection_status import shorten_error
@@ -317,10 +317,9 @@ class Feed:
         """Pause every queue; resume all if every one is paused."""
 
         def task() -> None:
-            with self.queue.transaction():
-                paused = self.queue.pause_all()
-                resumed = () if paused else self.queue.resume_all()
-                known = len(self.queue.queues())
+            paused = self.queue.pause_all()
+            resumed = () if paused else self.queue.resume_all()
+            known = len(self.queue.queues()) if paused else 0
             if paused:
                 before = known - len(paused)
                 already = f", {before:,} of them before" if before else ""
@@ -354,9 +353,7 @@ class Feed:
         def task() -> None:
             carried = {"base_env": carried_environment(os.environ)} if kind == "shell" and "base_env" not in args else {}
             drafts = [self.queue.new_job(kind, {**args, **carried}, **options)]
-            with self.queue.transaction():
-                newest = self.queue.list(limit=1)
-                (arrival,) = classify(newest, self.queue.enqueue_many(drafts), drafts)
+            (arrival,) = enqueue_results(self.queue.enqueue_new(drafts), drafts)
             job = arrival.job
             text = f"Job {job.id} {safe(job.kind)} enqueued" if arrival.new else arrival.sentence
             self._report(text, failed=not arrival.new, job_id=job.id)
@@ -367,6 +364,9 @@ class Feed:
         """Add `by` worker threads to this process; a negative number removes threads."""
 
         def task() -> None:
+            if self.queue.is_remote:
+                self._report("Jobs run where the database is; this cockpit only watches and operates", failed=True)
+                return
             self._threads = max(0, self._threads + by)
             if self._worker is not None:
                 self._worker.resize(self._threads)
@@ -383,6 +383,11 @@ class Feed:
             self._invalidate()
 
         self._inbox.put(task)
+
+    @property
+    def can_run_jobs(self) -> bool:
+        """Whether this process may start worker threads: it may change the queue, and has its database."""
+        return not (self.readonly or self.queue.is_remote)
 
     @property
     def lock_wait_started(self) -> float | None:
@@ -466,9 +471,8 @@ class Feed:
             if self._last_error != text:
                 self._last_error = text
                 # An unreachable server may come back; offer a new database only if the old one no longer exists.
-                self._post(
-                    DatabaseUnavailable(text, lost=isinstance(error, StoreMissing) and not isinstance(error, StoreUnreachable))
-                )
+                lost = isinstance(error, StoreMissing) and not isinstance(error, StoreUnreachable) and not self.queue.is_remote
+                self._post(DatabaseUnavailable(text, lost=lost))
         except JobdeckError as error:
             self._post(ActionFinished(str(error), failed=True))
         except Exception as error:

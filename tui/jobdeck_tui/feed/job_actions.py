@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from jobdeck import Job, Operation, OperationResult, Queue, State, Term, UndoResult, allows, record
+from jobdeck import Irreversible, Job, Operation, OperationResult, Queue, State, Term, UndoResult, allows, record
 
 from ..text.sanitize import safe
 from .pages import condition_of
@@ -50,15 +50,7 @@ class JobAction:
 
     def apply(self, queue: Queue, ids: Sequence[int], entry_id: int | None = None) -> OperationResult:
         """Apply the action to these jobs, as part of the journal entry `entry_id` if it is given."""
-        match self.operation:
-            case Operation.CANCEL:
-                return queue.cancel_many(ids, entry_id=entry_id)
-            case Operation.RETRY:
-                return queue.retry_many(ids, entry_id=entry_id)
-            case Operation.DELETE:
-                return queue.delete_many(ids, entry_id=entry_id)
-            case _:
-                return queue.reprioritize_many(ids, self.priority, relative=self.relative, entry_id=entry_id)
+        return queue.change_many(self.operation, ids, priority=self.priority, relative=self.relative, entry_id=entry_id)
 
     def done_text(self, what: str, stopping: int = 0, *, all_stopping: bool = False) -> str:
         """Return what was done to `what`, such as `Job 7` or `12 jobs`."""
@@ -181,10 +173,6 @@ def _running(action: JobAction, affected: Mapping[State, int]) -> int:
     return affected.get(State.RUNNING, 0) if action.operation is Operation.CANCEL else 0
 
 
-class _IrreversibleError(Exception):
-    """Rolls the transaction back, so that the user can be asked first."""
-
-
 def apply_reversibly(queue: Queue, action: JobAction, ids: Sequence[int]) -> OperationResult | ActionPreview | str:
     """Apply the action if all of it can be undone; otherwise change nothing.
 
@@ -193,15 +181,10 @@ def apply_reversibly(queue: Queue, action: JobAction, ids: Sequence[int]) -> Ope
     Returns:
         The result; or the preview, to be confirmed by the user; or why there is nothing to confirm.
     """
-    lost = 0
     try:
-        with queue.transaction():
-            changes = action.apply(queue, ids)
-            lost = len(changes.done) - changes.undoable
-            if lost:
-                raise _IrreversibleError  # noqa: TRY301 - leaves the transaction, too
-            return changes
-    except _IrreversibleError:
+        return queue.change_many(action.operation, ids, priority=action.priority, relative=action.relative, reversible=True)
+    except Irreversible as error:
+        lost = error.count
         affected = [job for job in queue.get_many(ids) if allows(action.operation, job.state)]
     if action.operation is Operation.CANCEL and affected and all(job.cancelling for job in affected):
         what = f"Job {affected[0].id} has" if len(affected) == 1 else f"These {len(affected):,} jobs have"

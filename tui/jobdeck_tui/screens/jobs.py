@@ -101,7 +101,8 @@ class JobsScreen(JobsActions):
         """Start the feed once all widgets are mounted."""
         self.table.where = self._where
         self.table.by_default = self.cockpit.by_default
-        self.table.readonly = self.query_one(WorkersPanel).readonly = self.cockpit.readonly
+        self.table.readonly = self.cockpit.readonly
+        self.query_one(WorkersPanel).readonly = not self.cockpit.feed.can_run_jobs
         self.update_titles()
         self.call_after_refresh(self._start)
 

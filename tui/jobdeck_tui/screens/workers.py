@@ -74,7 +74,7 @@ class WorkersScreen(ViewScreen):
         self._facts_height = 0
 
     def body(self) -> Iterable[Widget]:
-        empty = without_key(_EMPTY, ">") if self.cockpit.readonly else _EMPTY
+        empty = _EMPTY if self.cockpit.feed.can_run_jobs else without_key(_EMPTY, ">")
         yield KeyedTable("workers", _heads(80), digit="4", empty=empty, id="workers-table")
         yield TextView("process", "", id="worker-facts")
 
@@ -143,7 +143,7 @@ class WorkersScreen(ViewScreen):
         self._draw_details()
 
     def _thread_hint(self, threads: int) -> list[tuple[str, str]]:
-        return [] if self.cockpit.readonly else [(_thread_hint(threads), "$quiet")]
+        return [(_thread_hint(threads), "$quiet")] if self.cockpit.feed.can_run_jobs else []
 
     def _divide_height(self, rows: int) -> None:
         """Give the details the height that the table does not need, within limits."""

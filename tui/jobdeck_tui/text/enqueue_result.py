@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from jobdeck import Job, NewJob, OnConflict, record
+from jobdeck import Enqueued, Job, NewJob, OnConflict, record
 
 from .sanitize import safe
 
@@ -28,20 +28,13 @@ class EnqueueResult:
         return f"{holder}; nothing was enqueued."
 
 
-def classify(newest: Sequence[Job], jobs: Sequence[Job], drafts: Sequence[NewJob]) -> list[EnqueueResult]:
-    """Return the result of each draft. Read `newest` and enqueue in one transaction.
-
-    Args:
-        newest: the newest job before the enqueue, if there was one. Ids are never reused, so higher ids are new.
-        jobs: the result of `Queue.enqueue_many`.
-        drafts: its argument.
-    """
-    last_id = newest[0].id if newest else 0
-    arrivals = []
-    known = set[int]()
-    for job, draft in zip(jobs, drafts, strict=True):
-        new = job.id > last_id and job.id not in known
-        known.add(job.id)
-        replaced = not new and draft.on_conflict is OnConflict.REPLACE and job.state.is_queued
-        arrivals.append(EnqueueResult(job, new, replaced))
-    return arrivals
+def enqueue_results(enqueued: Sequence[Enqueued], drafts: Sequence[NewJob]) -> list[EnqueueResult]:
+    """Return the result of each draft: `enqueued` is what `Queue.enqueue_new` returned for them."""
+    return [
+        EnqueueResult(
+            each.job,
+            each.new,
+            replaced=not each.new and draft.on_conflict is OnConflict.REPLACE and each.job.state.is_queued,
+        )
+        for each, draft in zip(enqueued, drafts, strict=True)
+    ]

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from ...model.environment import restore_arguments
 from ...model.errors import JobNotFound
-from ...model.jobs import Job, NewJob, PageEnd
+from ...model.jobs import PageEnd
 from ...model.states import FINAL
 from ...queue import Queue
 from .. import cursor as cursors
@@ -80,22 +80,13 @@ def enqueue_job(
             return problem(422, "Two keys", "Give either the header Idempotency-Key or a unique key.")
         options |= {"unique": idempotency_key, "unique_until": FINAL, "on_conflict": "return"}
     draft = queue.new_job(body.kind, body.args, **options)
-    job, created = enqueue_checked(queue, draft)
+    (enqueued,) = queue.enqueue_new([draft])
+    job = enqueued.job
     if idempotency_key is not None and (job.kind, job.args_json) != (draft.kind, draft.args_json):
         detail = f"Job {job.id} was enqueued with this Idempotency-Key and with another kind or other arguments."
         return problem(422, "Idempotency-Key reused", detail, holder=job.id)
     location = {"Location": f"/api/v1/jobs/{job.id}"}
-    return JsonResponse(JobDocument.of(job), 201 if created else 200, location)
-
-
-def enqueue_checked(queue: Queue, draft: NewJob) -> tuple[Job, bool]:
-    """Enqueue a job, and return whether it is a new one: ids are never reused, and only a job with a key may be an old one."""
-    if draft.unique_key is None:
-        return queue.enqueue_many([draft])[0], True
-    with queue.transaction():
-        newest = queue.list(limit=1)
-        job = queue.enqueue_many([draft])[0]
-    return job, not newest or job.id > newest[0].id
+    return JsonResponse(JobDocument.of(job), 201 if enqueued.new else 200, location)
 
 
 @router.get(

@@ -101,7 +101,7 @@ class Header(LineWidget):
             left.append(("  read-only", self.style("warning")))
         if self._warnings:
             left.append((f"  ! {short_number(self._warnings)}", self.style("warning")))
-        where = safe(self._where)
+        where = safe(self._where.removeprefix("http://").removeprefix("https://"))
         counts = self._counts(width - width_of(left) - 2, min_path_width(where) + 2)
         room = width - width_of(left) - width_of([piece for piece, _ in counts]) - 4
         if shown := fit_path(where, room):

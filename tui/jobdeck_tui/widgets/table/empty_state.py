@@ -50,6 +50,7 @@ def welcome(where: str, width: int, height: int, *, default: bool, readonly: boo
     """
     option = "" if default else f"--db {_quoted(where)} "
     run = f"jobdeck run {option}-- echo hello"
+    opens = "open_queue" if where.startswith(("http://", "https://")) else "Queue"
     keys = [each for each in _KEYS if not (readonly and each[0] == "n")]
     what = "A durable job queue and its cockpit: jobs survive crashes,"
     more = "run on workers, retry if they fail, and are shown here."
@@ -66,8 +67,8 @@ def welcome(where: str, width: int, height: int, *, default: bool, readonly: boo
         _line("jobdeck demo", "accent", "   a busy queue to explore"),
         BLANK,
         _line("From Python", "strong"),
-        _line("from jobdeck import Queue", "accent"),
-        _line(f'Queue({_python_string(where)}).enqueue("shell", {{"command": ["echo", "hello"]}})', "accent"),
+        _line(f"from jobdeck import {opens}", "accent"),
+        _line(f'{opens}({_python_string(where)}).enqueue("shell", {{"command": ["echo", "hello"]}})', "accent"),
     ]
     small = [
         _line("Welcome to jobdeck. This queue is empty.", "strong"),

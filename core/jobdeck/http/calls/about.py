@@ -1,0 +1,27 @@
+"""What a client learns of the server before its first call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+PROTOCOL = 1
+"""The version of the calls and their records. A client of another version is refused."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class About:
+    """The server, its settings that concern a front, and the caller."""
+
+    protocol: int
+    """The version of the calls."""
+    version: str
+    """The version of jobdeck."""
+    now: float
+    """The clock that the times of its records are of."""
+    actor: str
+    """The name of the caller's token, under which its operations stand in the journal."""
+    ageing: float
+    lease: float
+    max_attempts: int
+    timeout: float
+    max_args_bytes: int
