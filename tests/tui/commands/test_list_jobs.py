@@ -8,6 +8,7 @@ import threading
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from tests.tui.cli_runner import CommandLine, eventually
@@ -264,7 +265,7 @@ def test_following_a_log_says_on_standard_error_that_its_beginning_was_dropped_b
             add([(made.id, 1, 0.0, "out", "last")])
             queue.cancel(made.id)
 
-        monkeypatch.setattr("jobdeck_tui.commands.logs.time.sleep", go_on)
+        monkeypatch.setattr("jobdeck_tui.commands.logs.time", SimpleNamespace(sleep=go_on))  # this command's only
         result = deck("logs", made.id, "-f")
     assert result.stdout.startswith("first\n...")
     assert result.stdout.endswith("...\nlast\n")
