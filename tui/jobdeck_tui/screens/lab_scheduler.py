@@ -286,7 +286,7 @@ def _last_step(picture: BoardPicture) -> list[StyledLine]:
     last = picture.last
     if last is None:
         return [
-            [("1 2 3", "accent"), (" let a worker take one step.", "quiet")],
+            [(" ".join(str(n + 1) for n in range(picture.workers)), "accent"), (" let a worker take one step.", "quiet")],
             [],
             *_rows("rows", picture.rows),
         ]
