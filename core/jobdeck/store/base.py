@@ -16,10 +16,8 @@ from functools import cached_property
 from math import inf
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..model.errors import StoreRefused
 from ..model.jobs import Batch, Job, NewJob
 from ..model.record_class import record
-from .moved import moved_problem
 from .row_guard import ReadingGuard, RowGuard
 
 if TYPE_CHECKING:
@@ -330,15 +328,6 @@ class Store(ABC):
 
     @abstractmethod
     def _make_transfer(self) -> Transfer: ...
-
-    def refuse_if_moved(self, where: str) -> None:
-        """Refuse a database whose queue was moved to another one, or that is a copy which is not complete.
-
-        Raises:
-            StoreRefused: it is one of these.
-        """
-        if (problem := moved_problem(self._backend)) is not None:
-            raise StoreRefused(where, problem)
 
     @cached_property
     def jobs(self) -> Operations:

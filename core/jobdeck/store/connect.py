@@ -14,6 +14,7 @@ from ..model.findings import Finding
 from ..settings import Settings, is_default_database
 from .base import Store
 from .filesystem import create_private_folders
+from .moved import opening_moved
 
 
 def open_store(
@@ -33,17 +34,10 @@ def open_store(
         StoreRefused: it cannot be used; nothing in it was changed.
     """
     _refuse_api(address)
-    if address.file is None:
-        store = _open_server(address, settings, clock, random, create=create, readonly=readonly)
-    else:
-        store = _open_file(address, address.file, settings, clock, random, adopt=adopt, create=create, readonly=readonly)
-    if not moved:
-        try:
-            store.refuse_if_moved(address.shown)
-        except BaseException:
-            store.close()
-            raise
-    return store
+    with opening_moved() if moved else contextlib.nullcontext():
+        if address.file is None:
+            return _open_server(address, settings, clock, random, create=create, readonly=readonly)
+        return _open_file(address, address.file, settings, clock, random, adopt=adopt, create=create, readonly=readonly)
 
 
 def _open_file(

@@ -7,10 +7,14 @@ writes of processes that opened it before.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import asdict, dataclass
-from typing import Any, Self
+from typing import Self
 
-from .backend import Backend, SqlConnection
+from ..model.errors import StoreRefused
+from .backend import SqlConnection
 
 MOVED = "moved"
 """The key of the mark of a source."""
@@ -20,6 +24,7 @@ ORIGIN = "origin"
 """The key of the mark of a complete target."""
 REFUSED = "jobdeck: "
 """What the message of a trigger that refuses a write starts with."""
+_opening_moved: ContextVar[bool] = ContextVar("opening_moved", default=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +40,11 @@ class Mark:
     @classmethod
     def read(cls, connection: SqlConnection, key: str) -> Self | None:
         """Return the mark with this key, if there is one."""
-        text: Any = connection.execute("SELECT value FROM jobdeck_meta WHERE key = ?", (key,)).get
+        return cls.parse(connection.execute("SELECT value FROM jobdeck_meta WHERE key = ?", (key,)).get)
+
+    @classmethod
+    def parse(cls, text: str | None) -> Self | None:
+        """Return the mark that this text of a database holds."""
         try:
             return None if text is None else cls(**json.loads(text))
         except (ValueError, TypeError):
@@ -64,16 +73,30 @@ def moved_text(mark: Mark) -> str:
     )
 
 
-def moved_problem(backend: Backend) -> str | None:
-    """Return why a database must not be used, to be put after its name; `None` if it may be."""
-    with backend.read_transaction() as connection:
-        rows = connection.execute("SELECT key FROM jobdeck_meta WHERE key IN (?, ?)", (MOVED, INCOMING)).fetchall()
-        keys = [row[0] for row in rows]
-        if not keys:
-            return None
-        mark = Mark.read(connection, keys[0])
-    if mark is None:
-        return None
-    if keys[0] == MOVED:
-        return moved_text(mark)
-    return f"holds a copy of {mark.other} that is not complete; run the same `jobdeck copy` again to finish it"
+@contextmanager
+def opening_moved() -> Iterator[None]:
+    """Let databases with marks be opened inside the block, as a copy must."""
+    token = _opening_moved.set(True)
+    try:
+        yield
+    finally:
+        _opening_moved.reset(token)
+
+
+def refuse_moved(where: str, read: Callable[[str], str | None]) -> None:
+    """Refuse a database whose queue was moved to another one, or that is a copy which is not complete.
+
+    Args:
+        where: the name of the database.
+        read: returns the value of a key of `jobdeck_meta`, or `None`.
+
+    Raises:
+        StoreRefused: it is one of these.
+    """
+    if _opening_moved.get():
+        return
+    if (mark := Mark.parse(read(MOVED))) is not None:
+        raise StoreRefused(where, moved_text(mark))
+    if (mark := Mark.parse(read(INCOMING))) is not None:
+        text = f"holds a copy of {mark.other} that is not complete; run the same `jobdeck copy` again to finish it"
+        raise StoreRefused(where, text)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,6 +10,7 @@ import psycopg
 from psycopg.rows import TupleRow
 
 from ...model.errors import StoreRefused
+from ..moved import refuse_moved
 from .dsn import Address
 from .errors import ErrorTranslator, error_text
 from .identity import Identity
@@ -49,6 +50,7 @@ def make_ready(address: Address, synchronous: str, *, create: bool = True, reado
                 raise StoreRefused(
                     where, f"is of an older jobdeck (schema {version}; this one knows {known}); start a worker to migrate it"
                 )
+            refuse_moved(where, partial(_read_meta, raw))
             return Identity.read(raw)
     finally:
         raw.close()
@@ -98,6 +100,11 @@ def schema_of(raw: psycopg.Connection[TupleRow], where: str) -> int:
             where, f"was written by a newer jobdeck (schema {version}; this one knows {newest_schema()}); upgrade jobdeck"
         )
     return version
+
+
+def _read_meta(raw: psycopg.Connection[TupleRow], key: str) -> str | None:
+    row = raw.execute("SELECT value FROM jobdeck_meta WHERE key = $1", (key,)).fetchone()
+    return None if row is None else str(row[0])
 
 
 def _stored_version(raw: psycopg.Connection[TupleRow], where: str) -> int:

@@ -22,6 +22,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from enum import Enum, auto
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,13 +30,14 @@ import apsw
 
 from ...clock import Clock, time
 from ...model.errors import StoreFailed, StoreMissing, StoreRefused
+from ..moved import refuse_moved
 from ..notifier import SocketNotifier
 from ..row_guard import ChangedWhileReading, read_again_if_changed
 from .connection import Connections
 from .file_guard import is_in_use
 from .file_identity import resolve, wait_for_foreign_wal
 from .raw_connection import connect_for_reading
-from .schema import check_readable, newest_schema, schema_of
+from .schema import check_readable, newest_schema, read_meta, schema_of
 from .wal import file_size, index_path, wal_path
 
 if TYPE_CHECKING:
@@ -82,7 +84,10 @@ class ReadOnlyConnections(Connections):
 
     def _read_schema(self) -> int:
         with self.read_transaction() as connection:
-            return schema_of(connection, self.where)
+            version = schema_of(connection, self.where)
+            if version:
+                refuse_moved(self.where, partial(read_meta, connection))
+            return version
 
     # -- how it is opened -------------------------------------------------------------------------
 

@@ -6,13 +6,14 @@ import os
 import random
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 
 import apsw
 
 from ...clock import Clock, time
 from ...model.errors import StoreRefused
-from ..moved import MOVED
+from ..moved import MOVED, refuse_moved
 from ..notifier import SocketNotifier
 from .errors import BUSY_TIMEOUT
 from .file_guard import guarded
@@ -39,6 +40,7 @@ def make_ready(path: Path, where: str, clock: Clock, *, adopt: bool, create: boo
         with guarded(path), closing(connect(path, create=create)) as connection:
             try:
                 _migrate(connection, where, adopt=adopt)
+                refuse_moved(where, partial(read_meta, connection))
                 _record_boot(connection, clock)
             except BaseException as error:
                 if left_behind:
