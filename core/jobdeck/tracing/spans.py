@@ -103,15 +103,25 @@ def send(write: Callable[[Sequence[NewJob]], T], jobs: Sequence[NewJob], number:
         span, job_trace = None, carried_trace.get()
     if span is None:
         return write(with_trace(jobs, job_trace))
-    with trace.use_span(span, end_on_exit=True):
-        try:
+    try:
+        with trace.use_span(span):
             written = write(_in_span(jobs, job_trace))
-        except Exception as error:
-            span.set_attribute("error.type", full_type_name(error))
-            raise
+    except Exception as error:
+        span.set_attribute("error.type", full_type_name(error))
+        raise
+    else:
         if number is None and len(jobs) == 1 and isinstance(written, list):
             span.set_attribute("messaging.message.id", str(written[0].id))
         return written
+    finally:
+        _end(span)
+
+
+def _end(span: Span) -> None:
+    try:
+        span.end()
+    except Exception as error:  # of a processor of the program; the jobs are stored
+        _report(error)
 
 
 def _common_trace(jobs: Sequence[NewJob]) -> str | None:
@@ -185,9 +195,9 @@ class AttemptSpan:
         self._ended = True
         try:
             describe()
-            self._span.end()
         except Exception as error:
             _report(error)
+        _end(self._span)
 
 
 def start_attempt(job: Job) -> AttemptSpan | None:
