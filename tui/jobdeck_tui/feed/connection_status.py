@@ -86,4 +86,6 @@ def shorten_error(sentence: str, where: str) -> str:
         (f"{where} ", "the database " if "://" in where else "the file "),
     ):
         sentence = sentence.replace(long, short)
+    if where.startswith(("http://", "https://")):
+        sentence = sentence.partition("; ")[0]  # what follows tells how to connect, which has worked before
     return sentence.removesuffix(".")

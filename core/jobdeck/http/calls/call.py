@@ -32,7 +32,7 @@ class CallContext:
 
 
 @dataclass(frozen=True)
-class Call:
+class QueueCall:
     """A call."""
 
     name: str
@@ -50,7 +50,7 @@ class Call:
         return create_model(self.name, __base__=Input, **fields)
 
 
-CALLS: dict[str, Call] = {}
+CALLS: dict[str, QueueCall] = {}
 """Name → call. Filled when the modules of calls are imported."""
 
 
@@ -58,7 +58,7 @@ def call(name: str, scope: Scope) -> Callable[[Callable[..., Any]], Callable[...
     """Register a function as a call: its first parameter is the `CallContext`, the others are what the client sends."""
 
     def register(run: Callable[..., Any]) -> Callable[..., Any]:
-        CALLS[name] = Call(name, scope, run)
+        CALLS[name] = QueueCall(name, scope, run)
         return run
 
     return register

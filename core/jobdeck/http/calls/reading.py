@@ -92,7 +92,7 @@ def dependencies(context: CallContext, job_id: Id) -> Dependencies:
 
 
 @call("stack", Scope.READ)
-def stack(context: CallContext, job_id: Id, timeout: Annotated[float, Field(ge=0, le=10)]) -> Stack:
+def stack(context: CallContext, job_id: Id, timeout: Annotated[float, Field(ge=0, le=2)]) -> Stack:
     return context.queue.stack(job_id, timeout=timeout)
 
 

@@ -34,7 +34,7 @@ class Answer:
     location: str | None = None
 
 
-class Connections:
+class ServerConnections:
     """The connections of a client to its server. Use it from any thread."""
 
     def __init__(self, address: str, token: str) -> None:

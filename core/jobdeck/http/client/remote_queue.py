@@ -42,7 +42,7 @@ from ...queue import JobRequest, Queue
 from ...scheduling.schedules import Schedules
 from ...settings import Settings
 from ...store.base import Store
-from .caller import Caller
+from .call_client import CallClient
 from .remote_past import RemoteHistory, RemoteJournal
 from .remote_schedules import RemoteSchedules
 
@@ -90,8 +90,8 @@ class RemoteQueue(Queue):
         """
         settings = settings or Settings.load()
         self._readonly = readonly
-        self._caller = Caller(address, settings.token)
-        about = self._caller.about
+        self._client = CallClient(address, settings.token)
+        about = self._client.about
         self.settings = replace(
             settings,
             ageing=about.ageing,
@@ -100,7 +100,7 @@ class RemoteQueue(Queue):
             timeout=about.timeout,
             max_args_bytes=about.max_args_bytes,
         )
-        self.clock: Clock = ServerClock(self._caller.ahead)
+        self.clock: Clock = ServerClock(self._client.ahead)
         self.registry = REGISTRY
         self.actor = about.actor
         self.where = address
@@ -121,7 +121,7 @@ class RemoteQueue(Queue):
 
     def close(self) -> None:
         """Close the connections."""
-        self._caller.close()
+        self._client.close()
 
     def transaction(self) -> AbstractContextManager[Any]:
         """Raise `StoreRefused`: each call is a transaction of its own."""
@@ -363,13 +363,13 @@ class RemoteQueue(Queue):
     # ---------------------------------------------------------------------------------------------
 
     def _read(self, name: str, expected: Any, /, **arguments: Any) -> Any:
-        return self._caller.call(name, expected, arguments, changes=False)
+        return self._client.call(name, expected, arguments, changes=False)
 
     def _change(self, name: str, expected: Any, /, **arguments: Any) -> Any:
         if self._readonly:
             raise StoreRefused(self.where, "is open for reading only")
         try:
-            return self._caller.call(name, expected, arguments, changes=True)
+            return self._client.call(name, expected, arguments, changes=True)
         except UnknownKind as error:
             raise self._unknown_kind(error, arguments) from None
 

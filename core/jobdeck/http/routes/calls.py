@@ -15,7 +15,7 @@ from starlette.responses import Response
 from ...model.errors import JobdeckError
 from ..access import Denied, caller_of
 from ..calls.all import CALLS
-from ..calls.call import Call, CallContext
+from ..calls.call import CallContext, QueueCall
 from ..problems import field_problem, problem, problem_of
 from ..routing import make_router, queue_of, require_type, responses
 from ..wire import encode, encode_error
@@ -60,7 +60,7 @@ async def make_call(
     return await run_in_threadpool(_answer, request, made, await request.body())
 
 
-def _answer(request: Request, made: Call, body: bytes) -> Response:
+def _answer(request: Request, made: QueueCall, body: bytes) -> Response:
     try:
         arguments = made.arguments.model_validate_json(body)
     except ValidationError as errors:

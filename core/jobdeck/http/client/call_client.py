@@ -10,13 +10,13 @@ from ...clock import time
 from ...model.errors import JobdeckError, StoreBusy, StoreFailed, StoreRefused, StoreUnreachable
 from ..calls.about import PROTOCOL, About
 from ..wire import encode, reader_of
-from .connection import Answer, Connections
+from .connection import Answer, ServerConnections
 
 _PATH = "/api/v1/calls/"
 _NO_SERVER = "is no HTTP API of jobdeck that this version knows; check the address"
 
 
-class Caller:
+class CallClient:
     """Makes calls on a server. Use it from any thread."""
 
     def __init__(self, address: str, token: str) -> None:
@@ -29,7 +29,7 @@ class Caller:
         """
         self.address = address
         self._has_token = bool(token)
-        self._connections = Connections(address, token)
+        self._connections = ServerConnections(address, token)
         started = time.time()
         try:
             self.about = self._ask_about()
