@@ -132,7 +132,7 @@ def test_only_the_feed_and_the_commands_hold_a_queue() -> None:
     holders = set()
     for path in (ROOT / "tui" / "jobdeck_tui").rglob("*.py"):
         for node in ast.walk(parsed(path)):
-            made = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Queue"
+            made = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("Queue", "open_queue")
             if made or (isinstance(node, ast.Attribute) and ast.unparse(node).endswith("feed.queue")):
                 holders.add(path.relative_to(ROOT / "tui" / "jobdeck_tui").parts[0])
     assert {"launch.py"} < holders <= {"feed", "launch.py", "commands", "demo", "lab"}

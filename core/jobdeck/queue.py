@@ -575,17 +575,16 @@ class Queue:
             InvalidOption: the priority is out of range, or the operation is another one.
             Irreversible: `reversible` is true, and an undo could not restore all.
         """
-        wanted, by = list(ids), self._actor(actor, entry_id)
         with self.transaction() if reversible else nullcontext():
             match operation:
                 case Operation.CANCEL:
-                    changes = self.store.jobs.cancel(wanted, by=by)
+                    changes = self.cancel_many(ids, actor=actor, entry_id=entry_id)
                 case Operation.RETRY:
-                    changes = self.store.jobs.retry(wanted, by=by)
+                    changes = self.retry_many(ids, actor=actor, entry_id=entry_id)
                 case Operation.DELETE:
-                    changes = self.store.jobs.delete(wanted, by=by)
+                    changes = self.delete_many(ids, actor=actor, entry_id=entry_id)
                 case Operation.REPRIORITIZE:
-                    changes = self.store.jobs.reprioritize(wanted, check_priority(priority), relative=relative, by=by)
+                    changes = self.reprioritize_many(ids, priority, relative=relative, actor=actor, entry_id=entry_id)
                 case _:
                     raise InvalidOption("operation", f"must be cancel, retry, delete or reprioritize, not {operation}")
             if reversible and changes.undoable < len(changes.done):
