@@ -30,8 +30,8 @@ PAGES = [ROOT / "README.md", *(GUIDE / f"{topic}.md" for topic in ORDER)]
 _FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _FAILS = re.compile(r"#.*\bexit (?:code )?([12])\b")
 _WAITS = re.compile(r"jobdeck (?:wait|batch .*--wait|run .*--wait|logs .*-f)\b|--wait")
-_OUTSIDE = {"JOBDECK_JOB_ID", "JOBDECK_ATTEMPT", "JOBDECK_WORKER", "JOBDECK_THEME", "JOBDECK_ASCII"}
-"""Variables that are no settings: those of commands, and those of the cockpit."""
+_OUTSIDE = {"JOBDECK_JOB_ID", "JOBDECK_ATTEMPT", "JOBDECK_WORKER", "JOBDECK_THEME", "JOBDECK_ASCII", "JOBDECK_TEST_POOLER"}
+"""Variables that are no settings: those of commands, those of the cockpit, and one of the tests."""
 
 
 @dataclass(frozen=True)
@@ -201,7 +201,7 @@ def test_an_example_that_does_not_work_is_found(language: str, code: str, tmp_pa
 
 
 def test_a_block_says_in_which_language_it_is() -> None:
-    known = {"sh", "python", "console", "ini", "dockerfile", "toml", "json", "text"}
+    known = {"sh", "python", "console", "ini", "dockerfile", "toml", "json", "sql", "text"}
     for page in PAGES:
         fences = re.findall(r"^```(.*)$", page.read_text(), re.MULTILINE)
         assert set(fences[::2]) <= known, page.name

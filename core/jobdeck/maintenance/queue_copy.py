@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -13,6 +13,7 @@ from ..clock import Clock, SystemClock, time
 from ..execution.drain_request import request_drain
 from ..model.address import DatabaseAddress
 from ..model.errors import StoreFailed, StoreRefused
+from ..model.record_class import record
 from ..settings import Settings
 from ..store.base import Store
 from ..store.connect import open_store, read_schema
@@ -25,7 +26,7 @@ DRAIN_POLL = 0.2
 """Seconds between two looks at workers that drain."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class QueueCopy:
     """What was copied, or would be."""
 

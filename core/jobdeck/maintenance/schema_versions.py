@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
 from ..clock import Clock, SystemClock
 from ..model.address import DatabaseAddress
 from ..model.errors import InvalidOption
+from ..model.record_class import record
 from ..settings import Settings
 from ..store import connect
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SchemaVersion:
     """The schema of a database."""
 

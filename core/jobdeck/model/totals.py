@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from .record_class import record
 from .states import State
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class DurationTotals:
     """A histogram of durations."""
 
@@ -22,7 +23,7 @@ class DurationTotals:
         return sum(self.octaves.values())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class KindTotals:
     """The totals of one kind in one queue."""
 
@@ -36,7 +37,7 @@ class KindTotals:
     """Wait times, from due to start, of all attempts that ended."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Totals:
     """The totals of a queue since it exists, or since its database keeps them."""
 

@@ -10,10 +10,11 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Self
 
 from ..model.errors import StoreRefused
+from ..model.record_class import record
 from .backend import SqlConnection
 
 MOVED = "moved"
@@ -27,7 +28,7 @@ REFUSED = "jobdeck: "
 _opening_moved: ContextVar[bool] = ContextVar("opening_moved", default=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Mark:
     """What a database says about a copy."""
 

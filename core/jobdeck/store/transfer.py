@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, ClassVar
 
+from ..model.record_class import record
 from .backend import Backend, SqlConnection, retried, rows_of
 from .moved import INCOMING, MOVED, ORIGIN, Mark, moved_text, remove_mark
 from .records import Row
@@ -18,7 +18,7 @@ BATCH = 2_000
 _MASK = (1 << 128) - 1
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Table:
     """A table of a queue, with the same rows on every store."""
 

@@ -9,11 +9,11 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..model.attempt_result import AttemptResult
 from ..model.jobs import Job, NewJob
 from .carried import carried_trace, with_trace
 
 if TYPE_CHECKING:
+    from ..model.attempt_result import AttemptResult
     from .spans import AttemptSpan
 
 T = TypeVar("T")

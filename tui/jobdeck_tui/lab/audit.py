@@ -7,12 +7,13 @@ asks neither the engine nor the experiment.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import apsw
+
+from jobdeck import record
 
 from .ledger import read_ledger
 
@@ -31,7 +32,7 @@ _TABLES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Verdict:
     """One number that was counted, and whether it is as it must be."""
 

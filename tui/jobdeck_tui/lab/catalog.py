@@ -5,19 +5,18 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
 import apsw
 
-from jobdeck import __version__
+from jobdeck import __version__, record
 
 from ..scratch_folder import scratch_folder
 from .stage import Findings, Stage, TimelineEvent
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Experiment:
     """One experiment of the lab."""
 
@@ -52,7 +51,7 @@ EXPERIMENTS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LabReport:
     """One run of an experiment."""
 

@@ -10,12 +10,14 @@ import json
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
+from jobdeck import record
 
-@dataclass(frozen=True, slots=True)
+
+@record
 class LedgerLine:
     """One line of a ledger."""
 

@@ -16,7 +16,7 @@ from random import Random
 from types import TracebackType
 from typing import Any, Self
 
-from jobdeck import Queue, Settings
+from jobdeck import Queue, Settings, record
 
 from .audit import Audit, Verdict
 from .kinds import lab_registry
@@ -37,7 +37,7 @@ class ExperimentStuck(Exception):
     """What the experiment waited for did not happen in time."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TimelineEvent:
     """Something that happened, for the audience and the report."""
 
@@ -47,7 +47,7 @@ class TimelineEvent:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Figure:
     """A number that was measured, beside the verdicts."""
 
@@ -57,7 +57,7 @@ class Figure:
     unit: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Findings:
     """What an experiment found."""
 

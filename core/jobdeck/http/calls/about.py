@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from ...model.record_class import record
 
 PROTOCOL = 1
 """The version of the calls and their records. A client of another version is refused."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class About:
     """The server, its settings that concern a front, and the caller."""
 

@@ -12,13 +12,14 @@ from pydantic import BaseModel, Field, create_model
 
 from ...model.jobs import NewJob
 from ...model.kind_names import SHELL, handler_kind
+from ...model.record_class import record
 from ...queue import Queue
 from ..access import Caller, Denied
 from ..requests import Input
 from ..tokens import Scope
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CallContext:
     """What a call works on, and who makes it."""
 

@@ -7,12 +7,12 @@ import os
 import socket
 import threading
 import zlib
-from dataclasses import dataclass
 from typing import NoReturn
 from urllib.parse import urlsplit
 
 from ...clock import time
 from ...model.errors import InvalidOption, StoreFailed, StoreUnreachable
+from ...model.record_class import record
 
 CONNECT_TIMEOUT = 10.0
 """Seconds within which the server must accept a connection."""
@@ -24,7 +24,7 @@ _FRESH = 30.0
 """Seconds of rest after which a connection is not used for a change, since the server or a proxy may have closed it."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Answer:
     """What the server has answered."""
 

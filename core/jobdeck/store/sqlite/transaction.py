@@ -6,22 +6,45 @@ A class instead of a generator: each enqueue, claim and completion opens one, an
 from __future__ import annotations
 
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import apsw
 
 from ... import fork
 from ...model.errors import StoreFailed
 from .errors import CONVERTED, to_store_error
-
-if TYPE_CHECKING:
-    from .connection import Connections
+from .file_guard import FileGuard
 
 _FORKED = "this process was forked inside the transaction, which belongs to its parent"
 _LOCK_LOST = (
     "something in this process closed the file's -shm, or wrote to the file with another SQLite library, during a transaction,"
     " which was rolled back; use Queue.transaction() for your own statements"
 )
+
+
+class Transactional(Protocol):
+    """The connections of a store, as a transaction uses them."""
+
+    where: str
+    forks: int
+    """The number of forks that led from the process that opened the store to this one."""
+    file_guard: FileGuard | None
+
+    def open_transaction(self) -> apsw.Connection | None:
+        """Return this thread's connection, if it has an open transaction."""
+        ...
+
+    def begin_writing(self) -> apsw.Connection:
+        """Begin a write transaction."""
+        ...
+
+    def committed(self, connection: apsw.Connection) -> None:
+        """Make sure of what this thread has committed, and do what waits for that."""
+        ...
+
+    def forget_after_commit(self) -> None:
+        """Forget what waits for this thread's commit, which was rolled back."""
+        ...
 
 
 class WriteTransaction:
@@ -32,7 +55,7 @@ class WriteTransaction:
 
     __slots__ = ("_commits", "_connection", "_connections", "_convert", "_forks", "_guard", "_inner")
 
-    def __init__(self, connections: Connections, *, convert: bool) -> None:
+    def __init__(self, connections: Transactional, *, convert: bool) -> None:
         """Create the block.
 
         Args:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+from jobdeck import record
 
 from ..ledger import LedgerReader, append
 from .programs import LaneStep, Program, StepKind
@@ -17,7 +18,7 @@ Schedule = tuple[int, ...]
 """Which worker, from 0, takes the next step."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Move:
     """One step that a worker has taken, or has tried in vain."""
 

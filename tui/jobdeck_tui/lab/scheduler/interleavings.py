@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+
+from jobdeck import record
 
 from .board import Board, Schedule
 from .programs import Program
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Interleaving:
     """One order of all steps, and what came of it."""
 
@@ -23,7 +24,7 @@ class Interleaving:
     """The steps after which a job had run twice; empty if none had."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Enumeration:
     """All interleavings of a lane."""
 

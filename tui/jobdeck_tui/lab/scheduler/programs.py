@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from jobdeck import record
 
 _FIRST = "SELECT id FROM jobs WHERE state = 'pending' ORDER BY id LIMIT 1"
 _TAKE = "UPDATE jobs SET state = 'running', worker = :worker WHERE id = "
@@ -22,7 +23,7 @@ class StepKind(StrEnum):
     """Records the result with jobdeck's engine."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LaneStep:
     """One step of a worker: nothing of another worker happens inside it."""
 
@@ -36,7 +37,7 @@ class LaneStep:
 RUN = LaneStep("run", kind=StepKind.RUN)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Program:
     """The steps of a worker. All workers of a lane run the same program."""
 

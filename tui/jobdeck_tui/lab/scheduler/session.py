@@ -5,7 +5,8 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+
+from jobdeck import record
 
 from ...scratch_folder import scratch_folder
 from .board import Board, Move, Schedule
@@ -19,7 +20,7 @@ FEWEST, MOST = 2, 3
 """The numbers of workers."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class BoardPicture:
     """The board at one moment."""
 

@@ -5,20 +5,19 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
 import apsw
 
 import jobdeck
-from jobdeck import Job, Queue, Registry, Settings, State, StoreBusy, job
+from jobdeck import Job, Queue, Registry, Settings, State, StoreBusy, job, record
 
 from .programs import LaneStep, Program, StepKind
 
 _JOB = "lab.job"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Performed:
     """What a step did."""
 
@@ -32,7 +31,7 @@ class Performed:
     """Whether the database was locked by another worker: nothing has happened, and the step can be tried again."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TableRow:
     """A job as all connections see it: committed."""
 
