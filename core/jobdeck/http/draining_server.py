@@ -16,6 +16,9 @@ from .protocol import Protocol
 _LINGER = 0.5
 """Seconds for which a draining server still reads requests: a client may have sent one before it learns of it."""
 
+_SETTLED = 0.01
+"""Seconds after which the loop has finished to accept: a connection that it still accepts when its server closes is dropped."""
+
 
 class DrainingServer(uvicorn.Server):
     """The server library's server, which lets clients learn that it shuts down before it does."""
@@ -51,10 +54,15 @@ class DrainingServer(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Answer the clients that the system has connected already, then close idle connections and wait for the others."""
-        accepted = [connection for listener in sockets or () for connection in _accept_all(listener)]
+        loop = asyncio.get_running_loop()
+        # A copy keeps each listening socket open while the loop gives it up: the system resets what nobody has accepted.
+        listeners = [listener.dup() for listener in sockets or ()]
+        for listener in sockets or ():
+            loop.remove_reader(listener)
+        await asyncio.sleep(_SETTLED)
         for server in self.servers:
             server.close()
-        loop = asyncio.get_running_loop()
+        accepted = [connection for listener in listeners for connection in _accept_last(listener)]
 
         def connect() -> asyncio.Protocol:
             return Protocol(self.config, self.server_state, self.lifespan.state)
@@ -65,12 +73,19 @@ class DrainingServer(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def _accept_all(listener: socket.socket) -> list[socket.socket]:
-    """Return the connections that wait to be accepted."""
+def _accept_last(listener: socket.socket) -> list[socket.socket]:
+    """Close a listening socket, and return the connections that waited to be accepted.
+
+    Clients that connect between the last of them and the close are reset; nothing is done in between, so that they are few.
+    """
     found = []
-    with suppress(OSError):
+    listener.setblocking(False)
+    accept = listener.accept
+    try:
         while True:
-            connection, _ = listener.accept()
-            connection.setblocking(False)
-            found.append(connection)
+            found.append(accept()[0])
+    except OSError:
+        listener.close()
+    for connection in found:
+        connection.setblocking(False)
     return found

@@ -235,7 +235,7 @@ class ReadOnlyConnections(Connections):
         if self._copy is None and not self._is_steady():
             raise ChangedWhileReading(self.where)
 
-    def _begin_writing(self) -> apsw.Connection:
+    def begin_writing(self) -> apsw.Connection:
         raise StoreRefused(self.where, "is open for reading only")
 
     def version(self) -> object:
