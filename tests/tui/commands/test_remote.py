@@ -96,6 +96,14 @@ def twins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Twins]:
         yield Twins(CommandLine(folders[0]), CommandLine(folders[1], server.url), (first, second), server, token, str(app))
 
 
+@pytest.fixture(autouse=True)
+def _kinds_of_the_app_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the command on the file know no kinds of other tests, which the server does not know either."""
+    for known in ("_entries", "_definitions"):
+        kinds = {kind: each for kind, each in getattr(REGISTRY, known).items() if kind in ("send", "boom", "shell")}
+        monkeypatch.setattr(REGISTRY, known, kinds)
+
+
 def plain(text: str) -> str:
     """Return output without what differs between two runs: times, durations and the ids of workers."""
     text = re.sub(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?Z?", "TIME", text)
