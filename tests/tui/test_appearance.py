@@ -96,7 +96,7 @@ def test_a_digit_in_ascii_is_separated_from_the_name_after_it(still: FrozenQueue
         await wait_for(pilot, lambda: "7 errors" in screen_text(app))
         await wait_for_redraw(pilot)
         shown = screen_text(app)
-        assert all(f" {digit} {name}" in shown for digit, name in BAR)
+        assert all(f" {narrow(digit)} {name}" in shown for digit, name in BAR)
         assert all(len(line) <= size[0] for line in shown.split("\n"))
         assert "- 7 errors" in shown
 

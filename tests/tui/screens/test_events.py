@@ -374,11 +374,11 @@ def deck(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CommandLine:
 def test_events_are_printed_for_people_and_for_scripts(deck: CommandLine) -> None:
     lines = deck.done("events").splitlines()
     assert len(lines) == 7
-    assert lines[0].split()[2:] == ["enqueued", "#1", "shell", "in", "default"]
+    assert lines[0].split()[2:] == ["enqueued", "#1", "shell:true", "in", "default"]
     found = deck.json("events")
     assert [each["event"] for each in found].count("enqueued") == 2
     (failed,) = [each for each in found if each["event"] == "failed"]
-    assert (failed["job_id"], failed["kind"], failed["attempt"]) == (2, "shell", 1)
+    assert (failed["job_id"], failed["kind"], failed["attempt"]) == (2, "shell:false", 1)
     assert failed["took"] > 0
     assert found[-1]["text"] == "paused queue mail"
 

@@ -48,8 +48,8 @@ def test_f1_opens_the_guide_and_escape_leads_back(still: FrozenQueue) -> None:
         await wait_for(pilot, lambda: isinstance(pilot.app.screen, GuideScreen))
         await reads(pilot, ORDER[0])
         shown = screen_text(pilot.app)
-        assert all(topic in shown for topic in ORDER)
-        assert "Getting started · 1 of 14" in shown
+        assert [topic for topic in ORDER if topic not in shown] == []
+        assert f"Getting started · 1 of {len(ORDER)}" in shown
         await pilot.press("escape")
         await wait_for(pilot, lambda: isinstance(pilot.app.screen, JobsScreen))
 
@@ -160,13 +160,13 @@ def test_in_a_narrow_terminal_either_the_topics_or_the_page_is_shown(still: Froz
     async def scene(pilot: Pilot[Any]) -> None:
         guide = await opened(pilot)
         shown = screen_text(pilot.app)
-        assert all(topic in shown for topic in ORDER)
+        assert [topic for topic in ORDER if topic not in shown] == []
         assert read_page("retries").summary[:30] in shown
         assert not guide.page.display
-        await pilot.press("j", "j", "enter")
+        await pilot.press(*"j" * ORDER.index("retries"), "enter")
         await reads(pilot, "retries")
         shown = screen_text(pilot.app)
-        assert "Retries · 3 of 14" in shown
+        assert f"Retries · {ORDER.index('retries') + 1} of {len(ORDER)}" in shown
         assert "getting-started" not in shown
         await pilot.press("t")
         assert "on this page" in screen_text(pilot.app)

@@ -173,7 +173,7 @@ def test_a_copied_command_line_enqueues_the_same_job_again(tmp_path: Path) -> No
             assert done.exception is None, done.output
             again = queue.list(limit=1)[0]
             assert again.id > keyed.id
-            assert again.args == made.args
+            assert {name: value for name, value in again.args.items() if name != "base_env"} == made.args
             options = (again.queue, again.priority, again.max_attempts, again.timeout, again.tags)
             assert options == (made.queue, made.priority, made.max_attempts, made.timeout, made.tags)
             assert (again.unique_key, again.backoff) == (made.unique_key, made.backoff)

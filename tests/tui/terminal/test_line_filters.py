@@ -14,7 +14,7 @@ from jobdeck import Queue
 
 #: A session through most of the screens that a key opens, and the text to wait for after each key.
 TOUR = (
-    ("j", "1 of"), ("?", "anywhere"), ("q", "LIVE"), (":", "Search"), ("\x03", "LIVE"), ("n", "options"), ("\x03", "LIVE"),
+    ("j", "1 of"), ("?", "most used"), ("q", "LIVE"), (":", "Search"), ("\x03", "LIVE"), ("n", "options"), ("\x03", "LIVE"),
     ("w", "cannot"), ("q", "LIVE"), ("!", "program log"), ("q", "LIVE"), ("3", "queues"), ("3", "READY"), ("q", "LIVE"),
 )  # fmt: skip
 
