@@ -37,7 +37,7 @@ class ChartData:
     cursor: int | None = None
     """The index of the slice under the cursor."""
     of_kind: bool = False
-    """Whether the data is limited to one kind."""
+    """`True` if the data is limited to one kind."""
 
     @property
     def slot(self) -> TimeSlice:

@@ -40,13 +40,13 @@ class WorkersPanel(Panel):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._at = 0.0
-        """When the workers were read; 0 before that."""
+        """The time at which the workers were read; 0 before that."""
         self._slots: list[tuple[WorkerInfo | None, Job | None]] = []
         self._many = False
         self._busy_text = busy_text(0, 0)
         self._cursor = 0
         self.readonly = False
-        """Whether no thread can be started here."""
+        """`True` if no thread can be started here."""
 
     def show(self, overview: Overview, pool: LocalWorker) -> None:
         """Show these workers."""

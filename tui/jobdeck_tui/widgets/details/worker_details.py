@@ -31,11 +31,11 @@ class RowContext:
     own: str | None
     """The worker of this cockpit."""
     wide: bool = True
-    """Whether long bars fit."""
+    """`True` if long bars fit."""
     long: bool = True
-    """Whether whole sentences fit."""
+    """`True` if whole sentences fit."""
     rescuer_alive: bool = True
-    """Whether a live worker can rescue the jobs of the others."""
+    """`True` if a live worker can rescue the jobs of the others."""
     digits: int = 1
     """The number of digits of the longest id."""
 

@@ -69,12 +69,12 @@ class ArgumentsForm(Vertical):
 
     @property
     def has_kind(self) -> bool:
-        """Whether a kind has been set."""
+        """Return whether a kind has been set."""
         return self._kind is not None
 
     @property
     def as_json(self) -> bool:
-        """Whether the arguments are shown as JSON."""
+        """Return whether the arguments are shown as JSON."""
         return self._as_json
 
     @property
@@ -84,7 +84,7 @@ class ArgumentsForm(Vertical):
 
     @property
     def touched(self) -> bool:
-        """Whether the user has changed anything."""
+        """Return whether the user has changed anything."""
         if self._as_json:
             return self._touched or self.query_one(JsonArea).text != self._initial_json
         self._touched = self._touched or any(each.touched for each in self.fields)
@@ -151,9 +151,9 @@ class ArgumentsForm(Vertical):
         args = dict(self._other_args)
         for each, parameter in zip(self.fields, self.kind.parameters, strict=True):
             if isinstance(each.entry, Input):
-                if each.text or (parameter.required and parameter.type == "str" and self.touched):
+                if (each.text and each.is_given) or (parameter.required and parameter.type == "str" and self.touched):
                     args[each.key] = read_value(each.text, parameter.type)
-            elif each.value is not None and (each.touched or parameter.required or each.value != parameter.default):
+            elif each.value is not None and (each.is_given or parameter.required):
                 args[each.key] = each.value
         return ParsedArguments(args)
 

@@ -31,6 +31,7 @@ class Field(Vertical):
         option: bool = False,
         label: str = "",
         chosen: Any = None,
+        given: bool = False,
     ) -> None:
         """Create a field.
 
@@ -42,6 +43,7 @@ class Field(Vertical):
             option: whether it is an option of the job instead of an argument.
             label: the label, if it differs from the name.
             chosen: the initial value of a `Select`, which the widget does not report before it is mounted.
+            given: whether the initial value was given, and is not just the default.
         """
         super().__init__(classes="field")
         self.key = name
@@ -50,6 +52,7 @@ class Field(Vertical):
         self._label = label or name
         self._hint = hint
         self._required = required
+        self._given = given
         self._filled_in = chosen if isinstance(entry, Select) else self.value
 
     @classmethod
@@ -72,7 +75,7 @@ class Field(Vertical):
         else:
             holder = "" if parameter.required else "default"
             entry = TextInput(format_value(shown, parameter.type), placeholder=holder, compact=True)
-        return cls(parameter.name, entry, hint, required=parameter.required, chosen=chosen)
+        return cls(parameter.name, entry, hint, required=parameter.required, chosen=chosen, given=given)
 
     def compose(self) -> ComposeResult:
         star = ("*", "$warning") if self._required else ("", "")
@@ -101,6 +104,11 @@ class Field(Vertical):
         if isinstance(self.entry, Select):
             return None if self.entry.value is Select.NULL else self.entry.value
         return self.entry.value if isinstance(self.entry, (Input, Checkbox)) else None
+
+    @property
+    def is_given(self) -> bool:
+        """Return whether the value was given or typed: a default that is only shown stays the default of its kind."""
+        return self._given or self.touched
 
     @property
     def touched(self) -> bool:

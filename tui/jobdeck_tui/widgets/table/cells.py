@@ -19,7 +19,7 @@ class Now:
 
     at: float
     fine: bool = False
-    """Whether a column changes every second."""
+    """`True` if a column changes every second."""
 
     def tick(self, job: Job) -> int:
         """Return a number that changes when the drawn row of an unchanged job would look different."""

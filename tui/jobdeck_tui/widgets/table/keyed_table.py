@@ -60,7 +60,7 @@ class TableColumn:
     grow: bool = False
     keep: int = 0
     sort: bool = False
-    """Whether a click on the header sorts by this column."""
+    """`True` if a click on the header sorts by this column."""
     alone: str = ""
     """The title if the previous column, whose title covers both, is not shown."""
 
