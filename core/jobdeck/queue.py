@@ -80,7 +80,7 @@ class Queue:
     """
 
     is_remote = False
-    """Whether a server carries out the operations, and the database is out of reach."""
+    """`True` if a server carries out the operations, and the database is out of reach."""
 
     def __init__(
         self,

@@ -220,7 +220,7 @@ class Cockpit(CockpitBase):
 
     @property
     def _screens_removed(self) -> bool:
-        """Whether the screens have been removed: the feed's last messages may arrive later."""
+        """Return whether the screens have been removed: the feed's last messages may arrive later."""
         return not self.screen_stack
 
     def on_snapshot(self, message: Snapshot) -> None:

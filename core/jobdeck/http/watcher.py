@@ -51,7 +51,7 @@ class Probe(ABC):
     version: object = None
     """The version of the database when it was last read."""
     fresh = True
-    """Whether it has never been read."""
+    """`True` if it has never been read."""
 
     @abstractmethod
     def poll(self, queue: Queue) -> bool:

@@ -62,7 +62,7 @@ class JobOptions(TypedDict, total=False):
     traceparent: str | None
     """The trace that it belongs to, as W3C Trace Context writes it (default: that of the code that enqueues it)."""
     tracestate: str | None
-    """What belongs to the `traceparent`."""
+    """The `tracestate` that belongs to the `traceparent`."""
 
 
 def build_new_job(entry: Entry, args: Mapping[str, Any], options: JobOptions, settings: Settings, clock: Clock) -> NewJob:

@@ -28,7 +28,7 @@ DRAIN_POLL = 0.2
 
 @record
 class QueueCopy:
-    """What was copied, or would be."""
+    """The tables and rows that were copied, or would be."""
 
     rows: Mapping[str, int]
     """Table → number of rows. All of them are in the target, with the same digest."""

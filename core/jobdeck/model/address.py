@@ -48,7 +48,7 @@ class DatabaseAddress:
     file: Path | None
     """The SQLite file, with `~` expanded; `None` for a server."""
     is_api: bool = False
-    """Whether it is that of the HTTP API of a queue, and of no database."""
+    """`True` if it is that of the HTTP API of a queue, and of no database."""
 
     @classmethod
     def parse(cls, text: str) -> Self:

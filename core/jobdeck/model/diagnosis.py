@@ -45,7 +45,7 @@ class Explanation:
     ahead: int | None = None
     """Number of jobs that are claimed before it, at most `AHEAD_COUNTED`; `None` while it is not ready."""
     ahead_truncated: bool = False
-    """Whether there are more than that."""
+    """`True` if there are more than that."""
     starts_in: float | None = None
     """Estimated seconds until it starts; `None` if that cannot be estimated."""
     estimate_basis: str = ""

@@ -34,7 +34,7 @@ class Run:
     outcome: Outcome | None = None
     """`None` while it runs."""
     superseded: bool = False
-    """Whether its job has been run again since, or will be."""
+    """`True` if its job has been run again since, or will be."""
     error: str | None = None
     """Type and message of its error, truncated to a few hundred characters."""
     late_at: float | None = None
@@ -42,7 +42,7 @@ class Run:
     lease_until: float | None = None
     """While it runs: when the lease expires if no heartbeat renews it."""
     cancelling: bool = False
-    """Whether it was asked to stop and its code still runs."""
+    """`True` if it was asked to stop and its code still runs."""
     progress: float | None = None
     """While it runs: from 0 to 1, if the handler reports it."""
 
@@ -53,7 +53,7 @@ class Run:
 
     @property
     def failed(self) -> bool:
-        """Whether it failed, timed out or crashed."""
+        """Return whether it failed, timed out or crashed."""
         return self.outcome in FAILURES
 
 
@@ -74,7 +74,7 @@ class Runs:
     ended: int = 0
     """Number of runs that finished in the range, counted up to 100,000."""
     is_complete: bool = True
-    """Whether these are all runs. Otherwise they are a sample: the newest runs of each slice of the range."""
+    """`True` if these are all runs. Otherwise they are a sample: the newest runs of each slice of the range."""
 
 
 class EventType(StrEnum):

@@ -61,9 +61,9 @@ class FilterCharacter(NamedTuple):
     text: str
     """The character itself."""
     literal: bool
-    """Whether a backslash makes it literal."""
+    """`True` if a backslash makes it literal."""
     quoted: bool
-    """Whether it lies between quotation marks. The marks themselves do not."""
+    """`True` if it lies between quotation marks. The marks themselves do not."""
 
     @property
     def is_mark(self) -> bool:

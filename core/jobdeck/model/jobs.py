@@ -154,7 +154,7 @@ class Job:
     """When the lease expires if no heartbeat renews it."""
     timeout: float | None = None
     cancelling: bool = False
-    """Whether it was asked to stop and its code still runs."""
+    """`True` if it was asked to stop and its code still runs."""
     reason: Reason | None = None
     """Why it failed, or was cancelled by the queue itself."""
     crashes: int = 0
@@ -210,7 +210,7 @@ class Job:
 
     @property
     def tracestate(self) -> str | None:
-        """What belongs to its `traceparent`; `None` if it has none."""
+        """Return the `tracestate` that belongs to its `traceparent`; `None` if it has none."""
         found = split_trace(self.trace)
         return None if found is None else found[1]
 
@@ -243,7 +243,7 @@ class Enqueued:
     job: Job
     """The new job, or the one that holds its unique key."""
     new: bool = True
-    """Whether it was enqueued."""
+    """`True` if it was enqueued."""
 
 
 @record(kw_only=True)
@@ -265,12 +265,12 @@ class Batch:
 
     @property
     def finished(self) -> bool:
-        """Whether every job is final."""
+        """Return whether every job is final."""
         return self.open == 0
 
     @property
     def succeeded(self) -> bool:
-        """Whether every job is final and none failed or was cancelled."""
+        """Return whether every job is final and none failed or was cancelled."""
         return self.finished and not (self.counts.get(State.FAILED) or self.counts.get(State.CANCELLED))
 
 
@@ -362,7 +362,7 @@ class LogLine:
     text: str
     """Without the newline of the last line."""
     unfinished: bool = False
-    """Whether the last line continues in the next entry of its level; at the end of a log, whether it has no newline."""
+    """`True` if the last line continues in the next entry of its level; at the end of a log, if it has no newline."""
 
 
 @record(kw_only=True)
@@ -380,7 +380,7 @@ class Kind:
     """The first paragraph of the handler's docstring."""
     parameters: tuple[Parameter, ...]
     isolate: bool = False
-    """Whether each job runs in a child process of its own, which can be killed."""
+    """`True` if each job runs in a child process of its own, which can be killed."""
     backoff: Bounds | None = None
     """The first step and the maximum of the backoff, in seconds; `None` if a custom function computes it."""
     retry_on: tuple[str, ...] | None = None

@@ -54,7 +54,7 @@ class WorkerInfo:
     running: int
     """The number of jobs that it currently holds."""
     alive: bool
-    """Whether its last heartbeat is more recent than one lease ago."""
+    """`True` if its last heartbeat is more recent than one lease ago."""
     silent_for: float = 0.0
     """Seconds since its last heartbeat."""
     kinds: tuple[str, ...] = ()

@@ -25,5 +25,5 @@ class RetentionRule:
 
     @property
     def has_bounds(self) -> bool:
-        """Whether the rule has any bound."""
+        """Return whether the rule has any bound."""
         return self.older_than is not None or self.keep is not None

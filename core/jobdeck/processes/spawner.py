@@ -31,7 +31,7 @@ class ProcessSpawner:
         """The number of jobs that each process of the pool runs at once."""
         self.processes: list[ChildProcess] = []
         self.recalled = False
-        """Whether no more jobs are started."""
+        """`True` if no more jobs are started."""
         self.closing = False
         self.pool_starts = StartBackoff()
         self.isolated_starts = StartBackoff()

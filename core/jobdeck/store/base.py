@@ -59,7 +59,7 @@ class Claimed(list[Job]):
     retry_after: float = inf
     """Seconds after which a limit that withheld jobs may have capacity."""
     contended: bool = False
-    """Whether other claims took jobs that this one wanted, so that more may be ready although it got fewer than requested."""
+    """`True` if other claims took jobs that this one wanted, so that more may be ready although it got fewer than requested."""
 
 
 class Enqueuer(Protocol):
@@ -176,7 +176,7 @@ class Notifier(Protocol):
     """Wakes workers across processes, and passes requests between them."""
 
     across_machines: bool
-    """Whether requests reach the processes of other machines and users; otherwise those of this machine and user."""
+    """`True` if requests reach the processes of other machines and users; otherwise those of this machine and user."""
 
     def notify(self) -> None:
         """Wake every listener of every process. Never raises."""

@@ -45,7 +45,7 @@ class ClaimRequest:
     """The number of jobs to prefetch beyond those, to be started within moments. A crash could interrupt them before they have
     started, so no job is prefetched on its last attempt, or after a crash."""
     suspects: bool = True
-    """Whether one job that a crash has interrupted may be among them."""
+    """`True` if one job that a crash has interrupted may be among them."""
     limits: Mapping[str, int] = field(default_factory=dict)
     """Kind → the number of its jobs that may run at once, in all processes together."""
     ageing: float = 0.0
@@ -133,7 +133,7 @@ class ClaimCapacity:
             and queue not in paused
         ]
         self.limited = bool(self._queues or self._kinds or self._rates)
-        """Whether any lane may have less capacity than jobs."""
+        """`True` if any lane may have less capacity than jobs."""
 
     def open_lanes(self) -> list[tuple[str, str]]:
         """Return the lanes with capacity."""

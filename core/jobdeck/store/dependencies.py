@@ -15,7 +15,7 @@ from .backend import SqlConnection, rows_of
 from .counters import CounterDeltas
 
 HAS_DEPENDENTS = "SELECT EXISTS (SELECT 1 FROM jobdeck_waits)"
-"""Whether any job waits for another: in most queues none does, and there is nothing to resolve."""
+"""`True` if any job waits for another: in most queues none does, and there is nothing to resolve."""
 
 
 class FindDependents(Protocol):

@@ -22,7 +22,7 @@ class WalState:
     size: int
     """Bytes of its file."""
     held: bool
-    """Whether a reader, or another program that checkpoints it, prevented a complete checkpoint."""
+    """`True` if a reader, or another program that checkpoints it, prevented a complete checkpoint."""
 
 
 @record

@@ -24,13 +24,13 @@ INCOMING = "incoming"
 ORIGIN = "origin"
 """The key of the mark of a complete target."""
 REFUSED = "jobdeck: "
-"""What the message of a trigger that refuses a write starts with."""
+"""The start of the message of a trigger that refuses a write."""
 _opening_moved: ContextVar[bool] = ContextVar("opening_moved", default=False)
 
 
 @record
 class Mark:
-    """What a database says about a copy."""
+    """A note in a database about a copy."""
 
     token: str
     """The same in the source and in the target."""

@@ -27,7 +27,7 @@ class Table:
     columns: tuple[str, ...]
     """All of them, those of the key first."""
     by_id: bool
-    """Whether the key is of whole numbers, so that a copy continues after the highest one. Other tables are small: they are
+    """`True` if the key is of whole numbers, so that a copy continues after the highest one. Other tables are small: they are
     copied in one transaction."""
     lease_clock: str | None = None
     """A column with times on the clock that leases are measured on. The clocks of two databases differ."""

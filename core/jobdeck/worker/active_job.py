@@ -19,7 +19,7 @@ class ActiveJob:
     lease_deadline: float
     """The time on the monotonic clock at which the lease expires unless it is renewed."""
     is_async: bool = False
-    """Whether the job runs on the event loop and needs no thread."""
+    """`True` if the job runs on the event loop and needs no thread."""
     started_at: float | None = None
     margin: float = 0.0
     """Seconds of the lease that must remain when the code starts: with less, renewals are late, and the lease may expire while
@@ -50,7 +50,7 @@ class ClaimTurn:
     prefetch: int
     """The number of jobs to prefetch beyond those."""
     allow_crashed: bool
-    """Whether a job with earlier crashes may be claimed; at most one is in flight at a time."""
+    """`True` if a job with earlier crashes may be claimed; at most one is in flight at a time."""
     async_jobs: int = 0
     """The number of jobs of async kinds to claim."""
 

@@ -22,7 +22,7 @@ _HUNG_AFTER = 2 * REPLACE_AFTER
 
 
 class WorkerHealth:
-    """Whether a worker is alive, and ready; and the health of its queue. Its methods may be called from any thread.
+    """Answers whether a worker is alive and ready, and how healthy its queue is. Its methods may be called from any thread.
 
     It reads the database on a thread of its own, so that a caller waits a limited time, and one connection is enough.
     """

@@ -92,7 +92,7 @@ class CliContext:
 
     @property
     def is_remote(self) -> bool:
-        """Whether the queue is behind an HTTP API."""
+        """Return whether the queue is behind an HTTP API."""
         from jobdeck import DatabaseAddress
 
         return DatabaseAddress.parse(self.settings.database).is_api

@@ -82,7 +82,7 @@ class Printer:
         self._apart = apart
         self._attempt: int | None = None
         self._exact = {err: apart and not stream.isatty() for err, stream in ((False, sys.stdout), (True, sys.stderr))}
-        """Whether to pass on what commands write as it is, by whether on standard error: nothing interprets it there."""
+        """By whether it is standard error: `True` if nothing interprets what commands write, which is passed on as it is."""
         self._open: dict[bool, str] = {}
         """The level of an unfinished line, by whether it was printed on standard error."""
         self.newest = 0

@@ -40,7 +40,7 @@ class ConnectionMonitor:
         self._trouble: str | None = None
         self._stalled_since: float | None = None
         self.lost = False
-        """Whether the database no longer exists."""
+        """`True` if the database no longer exists."""
 
     def on_snapshot(self) -> None:
         """Record that a snapshot has arrived."""

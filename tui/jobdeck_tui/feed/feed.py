@@ -110,7 +110,7 @@ class Feed:
         self._last_error: str | None = None
         self._notice: str | None = None
         self._is_new = False
-        """Whether another database has replaced the previous one and has not been read yet."""
+        """`True` if another database has replaced the previous one and has not been read yet."""
         self.drained_cleanly = True
         """`True` if the worker has stopped with all its jobs finished or released, or was not asked to stop."""
 
@@ -386,7 +386,7 @@ class Feed:
 
     @property
     def can_run_jobs(self) -> bool:
-        """Whether this process may start worker threads: it may change the queue, and has its database."""
+        """Return whether this process may start worker threads: it may change the queue, and has its database."""
         return not (self.readonly or self.queue.is_remote)
 
     @property

@@ -25,7 +25,7 @@ class JobAction:
     operation: Operation
     priority: int = 0
     relative: bool = True
-    """Whether the priority is added to the current one."""
+    """`True` if the priority is added to the current one."""
 
     @property
     def verb(self) -> str:

@@ -57,7 +57,7 @@ class JobsPage:
     column: int = 0
     """The position of the problem in the filter."""
     reading: bool = False
-    """Whether the wanted list is still being read, and these are the previous rows."""
+    """`True` if the wanted list is still being read, and these are the previous rows."""
     wanted: View | None = None
     """The view that the table requested."""
 
@@ -106,7 +106,7 @@ class Detail:
     effective_priority: int | None = None
     """The effective priority by now; `None` if priorities do not age, or the job is not ready."""
     log_cut: bool = False
-    """Whether older lines of the log are omitted."""
+    """`True` if older lines of the log are omitted."""
     why: Explanation | None = None
     """The reasons why a queued job does not run."""
     journal_entries: tuple[JournalEntry, ...] = ()
@@ -201,7 +201,7 @@ class DatabaseUnavailable(Message):
 
     text: str | None
     lost: bool = False
-    """Whether it no longer exists."""
+    """`True` if it no longer exists."""
 
 
 @dataclass

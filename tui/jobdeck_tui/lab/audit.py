@@ -38,19 +38,19 @@ class Verdict:
 
     lane: str
     claim: str
-    """What was counted: `jobs that ran twice`."""
+    """The words for what was counted: `jobs that ran twice`."""
     value: float
     limit: str
-    """What it must be: `0`, `≤ 3`."""
+    """The number that it must be: `0`, `≤ 3`."""
     holds: bool
     is_own: bool
-    """Whether it is an invariant of jobdeck's own lane."""
+    """`True` if it is an invariant of jobdeck's own lane."""
     query: str
     """The query that counted it."""
 
     @property
     def is_broken(self) -> bool:
-        """Whether jobdeck has broken a promise."""
+        """Return whether jobdeck has broken a promise."""
         return self.is_own and not self.holds
 
     @property

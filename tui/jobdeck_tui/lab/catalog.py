@@ -22,7 +22,7 @@ class Experiment:
 
     name: str
     claim: str
-    """What it shows, in one line."""
+    """Its claim, in one line."""
     takes: str
     """About how long it takes."""
 
@@ -61,11 +61,11 @@ class LabReport:
     findings: Findings
     timeline: tuple[TimelineEvent, ...]
     machine: Mapping[str, str]
-    """What it ran on: cores, system, versions, durability."""
+    """The machine and the settings of the run: cores, system, versions, durability."""
 
     @property
     def is_broken(self) -> bool:
-        """Whether an invariant of jobdeck's own lane is broken."""
+        """Return whether an invariant of jobdeck's own lane is broken."""
         return any(verdict.is_broken for verdict in self.findings.verdicts)
 
     @property

@@ -17,7 +17,7 @@ _CLOSING = 3.0
 
 @dataclass
 class RunState:
-    """What is known of a run so far. Read on any thread."""
+    """The findings of a run so far. Read on any thread."""
 
     name: str
     seed: int
@@ -27,11 +27,11 @@ class RunState:
     report: LabReport | None = None
     """The report, at the end."""
     problem: str = ""
-    """Why it came to no end."""
+    """The reason why it came to no end."""
 
     @property
     def is_running(self) -> bool:
-        """Whether it has not ended."""
+        """Return whether it has not ended."""
         return self.report is None and not self.problem
 
 

@@ -34,7 +34,7 @@ class ExperimentStopped(Exception):
 
 
 class ExperimentStuck(Exception):
-    """What the experiment waited for did not happen in time."""
+    """Raised if what an experiment waits for does not happen in time."""
 
 
 @record
@@ -59,7 +59,7 @@ class Figure:
 
 @record
 class Findings:
-    """What an experiment found."""
+    """The findings of an experiment."""
 
     verdicts: Sequence[Verdict]
     figures: Sequence[Figure] = ()
@@ -83,7 +83,7 @@ class LabProcess:
 
     @property
     def is_alive(self) -> bool:
-        """Whether it has not ended."""
+        """Return whether it has not ended."""
         return self.process.poll() is None
 
     def kill(self) -> None:

@@ -177,7 +177,7 @@ class SchedulerScreen(CockpitScreen):
         self.is_playing = playing
 
     is_playing = False
-    """Whether a counterexample plays by itself."""
+    """`True` if a counterexample plays by itself."""
 
     def _play_on(self) -> None:
         self.session.follow()

@@ -43,7 +43,7 @@ class LogEntry:
 
     @property
     def is_warning(self) -> bool:
-        """Whether the line is a warning or worse."""
+        """Return whether the line is a warning or worse."""
         return self.level in ("warning", "error", "critical")
 
 

@@ -17,7 +17,7 @@ class EnqueueResult:
     """The new job, or the existing one that holds its key."""
     new: bool
     replaced: bool = False
-    """Whether the existing job took over the arguments, priority and time."""
+    """`True` if the existing job took over the arguments, priority and time."""
 
     @property
     def sentence(self) -> str:

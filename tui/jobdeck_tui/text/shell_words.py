@@ -30,7 +30,7 @@ class Word:
     start: int
     """The index of its first character in the line."""
     after_redirection: bool = False
-    """Whether it names the file of a redirection such as `> out`."""
+    """`True` if it names the file of a redirection such as `> out`."""
 
 
 def split(line: str) -> list[Word]:

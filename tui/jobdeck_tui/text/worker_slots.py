@@ -64,7 +64,7 @@ class Process:
 
     @property
     def alive(self) -> bool:
-        """Whether its last heartbeat is within the lease."""
+        """Return whether its last heartbeat is within the lease."""
         return self.info is not None and self.info.alive
 
 

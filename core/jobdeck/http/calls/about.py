@@ -1,4 +1,4 @@
-"""What a client learns of the server before its first call."""
+"""Tells a client about the server before its first call."""
 
 from __future__ import annotations
 

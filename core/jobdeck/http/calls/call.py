@@ -21,7 +21,7 @@ from ..tokens import Scope
 
 @record
 class CallContext:
-    """What a call works on, and who makes it."""
+    """The queue that a call works on, and its caller."""
 
     queue: Queue
     caller: Caller

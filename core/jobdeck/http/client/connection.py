@@ -26,7 +26,7 @@ _FRESH = 30.0
 
 @record
 class Answer:
-    """What the server has answered."""
+    """The server's answer."""
 
     status: int
     media_type: str

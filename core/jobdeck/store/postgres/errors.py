@@ -30,7 +30,7 @@ class ErrorTranslator:
     def __init__(self, where: str) -> None:
         self._where = where
         self.closed = False
-        """Whether the store has been closed: then that is the error."""
+        """`True` if the store has been closed: then that is the error."""
 
     def __enter__(self) -> None:
         pass

@@ -93,9 +93,9 @@ class RawConnection:
         self.after_commit: dict[Callable[[], None], None] = {}
         self.parts = 0
         self.unanswered = False
-        """Whether the result of a statement has not been read yet; see `send`."""
+        """`True` if the result of a statement has not been read yet; see `send`."""
         self.last_used = 0.0
-        """When it last ended a transaction, on the monotonic clock."""
+        """The time on the monotonic clock at which it last ended a transaction."""
         self.in_transaction = False
         """`True` while the thread has a transaction open, whatever its state on the server."""
 

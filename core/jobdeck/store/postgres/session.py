@@ -78,13 +78,13 @@ class Session:
     def __init__(self, raw: psycopg.Connection[TupleRow], *, pooled: bool = False) -> None:
         self.raw = raw
         self.pooled = pooled
-        """Whether each transaction has another session of the server; see `pooler`."""
+        """`True` if each transaction has another session of the server; see `pooler`."""
         self.now = 0.0
         """The time by the server's clock when the transaction started."""
         self.shard: int | None = None
         """The shard that it counts in; see `sharded_counters`."""
         self.doomed = False
-        """Whether a deferred statement has failed, so that no savepoint can save the transaction."""
+        """`True` if a deferred statement has failed, so that no savepoint can save the transaction."""
         self._changed = 0
         self._deferred: list[_Statement] = []
 

@@ -8,7 +8,7 @@ from ..stage import Figure, Findings, LabProcess, Stage, StageLane
 
 _LEASE = 1.0
 _SECONDS = 0.15
-"""How long a job works."""
+"""Seconds that a job works."""
 _TOO_MANY = """
 SELECT count(*) FROM (SELECT job FROM ledger JOIN jobs ON jobs.id = job WHERE event = 'start'
                        GROUP BY job HAVING count(*) > max(max_attempts))"""

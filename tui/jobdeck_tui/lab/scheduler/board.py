@@ -31,7 +31,7 @@ class Move:
     after: Sequence[TableRow]
     """The committed rows before and after."""
     run_again: bool = False
-    """Whether the job had been run before."""
+    """`True` if the job had been run before."""
 
 
 class Board:
@@ -106,7 +106,7 @@ class Board:
 
     @property
     def is_done(self) -> bool:
-        """Whether every worker has taken all its steps."""
+        """Return whether every worker has taken all its steps."""
         return all(self.next_step(worker) is None for worker in range(self.workers))
 
     def step(self, worker: int, *, with_rows: bool = True) -> Move | None:

@@ -11,7 +11,7 @@ _TAKE = "UPDATE jobs SET state = 'running', worker = :worker WHERE id = "
 
 
 class StepKind(StrEnum):
-    """What a step does."""
+    """The effect of a step, in words."""
 
     SQL = "sql"
     """Executes its statement."""
@@ -44,10 +44,10 @@ class Program:
     name: str
     title: str
     claim: str
-    """What the lane shows, in one sentence."""
+    """The claim of the lane, in one sentence."""
     steps: tuple[LaneStep, ...]
     is_jobdeck: bool = False
-    """Whether the claim is the one of jobdeck's engine, on a real queue."""
+    """`True` if the claim is the one of jobdeck's engine, on a real queue."""
 
 
 NAIVE = Program(

@@ -38,11 +38,11 @@ class BoardPicture:
     """The worker and the job of each run."""
     double_runs: int
     enumeration: Enumeration | None
-    """What trying every order has found, if it was asked for."""
+    """The result of trying every order, if it was asked for."""
     script: Schedule
     """The counterexample that is being replayed; empty if there is none."""
     problem: str = ""
-    """Why the lab cannot go on."""
+    """The reason why the lab cannot go on."""
 
     @property
     def workers(self) -> int:
@@ -51,7 +51,7 @@ class BoardPicture:
 
     @property
     def is_scripted(self) -> bool:
-        """Whether the counterexample has a next step here."""
+        """Return whether the counterexample has a next step here."""
         done = tuple(move.worker for move in self.moves)
         return len(done) < len(self.script) and self.script[: len(done)] == done
 

@@ -19,16 +19,16 @@ _JOB = "lab.job"
 
 @record
 class Performed:
-    """What a step did."""
+    """The record of a step."""
 
     statements: tuple[str, ...]
     """The SQL that ran."""
     note: str
-    """What came of it: `job 1`, `0 rows`, …"""
+    """Its result: `job 1`, `0 rows`, …"""
     job: int | None
     """The job that the worker has taken, counted from 1."""
     blocked: bool = False
-    """Whether the database was locked by another worker: nothing has happened, and the step can be tried again."""
+    """`True` if the database was locked by another worker: nothing has happened, and the step can be tried again."""
 
 
 @record

@@ -27,7 +27,7 @@ class CheckContext:
     ) -> None:
         self.raw = raw
         self.pooled = pooled
-        """Whether a pooler shares the sessions of the server."""
+        """`True` if a pooler shares the sessions of the server."""
         self.connection = Session(raw)
         self.settings = settings
         self.full = full
