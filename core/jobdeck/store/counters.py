@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from ..model.jobs import Job, Outcome
@@ -42,15 +43,24 @@ class _KindResults:
         self.waits: dict[int, int] = {}
         self.run_sum = self.wait_sum = 0.0
 
-    def add(self, waited: float, started: float, finished: float) -> None:
-        took = finished - started
-        self.run_sum += took
-        self.wait_sum += waited
+    def add(self, results: Iterable[AttemptResult]) -> None:
         runs, waits = self.runs, self.waits
-        key = int(finished // SLOT_WIDTH) << _BUCKET_BITS | bucket(took)
-        runs[key] = runs.get(key, 0) + 1
-        key = int(started // SLOT_WIDTH) << _BUCKET_BITS | bucket(waited)
-        waits[key] = waits.get(key, 0) + 1
+        for result in results:
+            started, finished = result.started_at, result.finished_at
+            took = finished - started
+            waited = started - result.job.scheduled_at
+            self.run_sum += took
+            self.wait_sum += waited
+            key = int(finished // SLOT_WIDTH) << _BUCKET_BITS | bucket(took)
+            try:
+                runs[key] += 1
+            except KeyError:
+                runs[key] = 1
+            key = int(started // SLOT_WIDTH) << _BUCKET_BITS | bucket(waited)
+            try:
+                waits[key] += 1
+            except KeyError:
+                waits[key] = 1
 
 
 class CounterDeltas(ABC):
@@ -91,13 +101,9 @@ class CounterDeltas(ABC):
         A wait is counted in the slot in which the attempt started: the waits of a slot are its starts.
         """
         kinds: dict[tuple[str, str], _KindResults] = {}
-        for result in results:
-            job = result.job
-            kind = job.queue, job.kind
-            of_kind = kinds.get(kind)
-            if of_kind is None:
-                of_kind = kinds[kind] = _KindResults()
-            of_kind.add(result.started_at - job.scheduled_at, result.started_at, result.finished_at)
+        for kind, group in groupby(results, lambda result: (result.job.queue, result.job.kind)):
+            of_kind = kinds.setdefault(kind, _KindResults())
+            of_kind.add(group)
         for kind, of_kind in kinds.items():
             self._record_kind(*kind, of_kind, outcome)
 

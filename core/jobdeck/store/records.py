@@ -141,18 +141,20 @@ def job_reader(skew: float, *, claimed: bool = False) -> Callable[[Row], Job]:
     """
 
     def job(row: Row) -> Job:
+        values = list(row)
         if claimed:
-            _check_claimed(row)
+            if type(values[_ARGS]) is not str or values[_TIMEOUT] is not None or values[_BACKOFF] is not None:
+                _check_claimed(row)
+            values[_STATE] = State.RUNNING
         else:
             _check_job(row)
-        values = list(row)
-        values[_STATE] = state_of(values[_STATE])
+            values[_STATE] = state_of(values[_STATE])
         if values[_LEASE_UNTIL] is not None:
             values[_LEASE_UNTIL] += skew
         values[_CANCELLING] = values[_CANCELLING] == 1
         if values[_REASON] is not None:
             values[_REASON] = word(_REASONS, values[_REASON], "reason")
-        values[_TAGS] = parse_tags(values[_TAGS])
+        values[_TAGS] = () if values[_TAGS] == "[]" else parse_tags(values[_TAGS])
         if values[_MESSAGE] is not None and values[_PROGRESS] is None:
             values[_MESSAGE] = None  # of an earlier attempt
         made: Any = _MutableJob(*values)

@@ -56,6 +56,8 @@ def send(write: Callable[[Sequence[NewJob]], T], jobs: Sequence[NewJob], number:
 
 def start_attempt(job: Job) -> AttemptSpan | None:
     """Begin the `process` span of an attempt, whose code begins here and now; `None` if the program makes no spans."""
+    if _API not in _modules:  # as in most programs, and each attempt asks
+        return None
     spans = _spans()
     return None if spans is None else spans.start_attempt(job)
 

@@ -385,7 +385,7 @@ def is_locked(path: Path) -> bool:
         file = None
         try:
             inode = path.stat().st_ino
-            held = [found for guard in _guards.values() if (found := guard.descriptor_of(inode)) is not None]
+            held = [each for guard in _guards.values() if (each := guard.descriptor_of(inode)) is not None]
             # Closing another descriptor would remove the locks of this process.
             file = None if held else os.open(path, os.O_RDONLY)
             found = fcntl.fcntl(held[0] if file is None else file, fcntl.F_OFD_GETLK, _flock(fcntl.F_WRLCK, (0, 0)))
