@@ -20,6 +20,7 @@ from jobdeck_tui.demo.kinds import demo_registry
 from jobdeck_tui.demo.sandbox import demo_queue
 from jobdeck_tui.demo.traffic import STEP, JobSpec, initial_backlog, random_job, stream
 from jobdeck_tui.demo.workload import Workload, prefill
+from tests.tui.cli_runner import eventually
 
 
 @pytest.fixture
@@ -140,13 +141,14 @@ def test_a_slow_job_stops_soon_after_it_is_cancelled(queue: Queue) -> None:
 
 
 def test_closing_the_queue_stops_the_producer_without_an_error(queue: Queue, caplog: pytest.LogCaptureFixture) -> None:
+    others = threading.enumerate()
     flow = Workload(queue)
     flow.start()
-    time.sleep(0.15)
+    eventually(lambda: queue.count() > 0)
     flow.stop()
     queue.close()
     assert not [record for record in caplog.records if record.name == "jobdeck.demo"]
-    assert not any(thread.name == "jobdeck-demo" for thread in threading.enumerate())
+    assert not any(thread.name == "jobdeck-demo" for thread in threading.enumerate() if thread not in others)
 
 
 def test_the_demos_folder_is_removed_at_the_end() -> None:
