@@ -24,6 +24,9 @@ COLUMN_INDEX = {name: place for place, name in enumerate(_FIELDS)}
 # is created mutable, and frozen by changing its class to the frozen one of the same shape.
 _MutableJob = make_dataclass("_MutableJob", _FIELDS, slots=True, repr=False, eq=False)
 
+NO_TAGS = "[]"
+"""Stored tags of a job that has none."""
+
 Row = Sequence[Any]
 
 
@@ -173,7 +176,7 @@ def make_job(values: Sequence[Any]) -> Job:
 
 def parse_tags(text: str) -> tuple[str, ...]:
     """Parse stored tags; unreadable ones count as none, so that one bad row stops no other."""
-    if text == "[]":
+    if text == NO_TAGS:
         return ()
     try:
         found = json.loads(text)

@@ -92,6 +92,10 @@ class Session:
         """Run a statement with these values."""
         return self.together((statement, bound))[0]
 
+    def execute_binary(self, statement: str, bound: Bound | None = None, /) -> CursorRows:
+        """Run a statement as `execute` does, and let the server send numbers as they are: for many rows that is faster."""
+        return CursorRows(self._send([_Statement(*_translated(statement, bound), binary=True)])[0])
+
     def together(self, *statements: tuple[str, Bound | None]) -> list[CursorRows]:
         """Run statements in one round trip, and return the result of each. None may need the result of another one."""
         if len(statements) == 1 and not self._deferred:  # nearly every call
@@ -190,13 +194,16 @@ class Session:
 class _Statement:
     """A statement to send, with its values."""
 
-    __slots__ = ("_many", "_plain", "_text", "_values")
+    __slots__ = ("_binary", "_many", "_plain", "_text", "_values")
 
-    def __init__(self, text: Any, values: Sequence[Any] = (), *, many: bool = False, plain: bool = False) -> None:
+    def __init__(
+        self, text: Any, values: Sequence[Any] = (), *, many: bool = False, plain: bool = False, binary: bool = False
+    ) -> None:
         self._text = text
         self._values = values
         self._many = many
         self._plain = plain
+        self._binary = binary
 
     def run(self, cursor: psycopg.Cursor[TupleRow]) -> None:
         """Run it; in a pipeline, send it."""
@@ -205,7 +212,7 @@ class _Statement:
         elif self._plain:
             cursor.execute(self._text, prepare=False)
         else:
-            cursor.execute(self._text, self._values)
+            cursor.execute(self._text, self._values, binary=self._binary)
 
 
 def _plain(text: str) -> _Statement:

@@ -86,6 +86,10 @@ class SqliteDialect(Dialect):
         walks = [f"SELECT id FROM jobdeck_jobs INDEXED BY {index} WHERE {each} AND {clause}" for each in there]
         return f"{' UNION ALL '.join(walks)} ORDER BY id {direction} {limit}"
 
+    def oldest_pending(self, columns: str, limit: int) -> str:
+        ready = f"jobdeck_jobs {self.by('jobdeck_by_state')} WHERE state = 'pending'"
+        return f"SELECT {columns} FROM {ready} ORDER BY id LIMIT {limit}"
+
     def schedule_history(self, columns: str) -> str:
         return (
             f"SELECT {columns} FROM jobdeck_jobs INDEXED BY jobdeck_by_schedule"
