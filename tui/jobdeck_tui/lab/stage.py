@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import queue
 import signal
 import subprocess
 import sys
@@ -19,9 +20,11 @@ from typing import Any, Self
 from jobdeck import Queue, Settings, record
 
 from .audit import Audit, Verdict
+from .inside import Section, look_inside
 from .kinds import lab_registry
 from .ledger import LedgerLine, LedgerReader, append
 from .naive_worker import create_table
+from .pace import VARIABLE, Pace
 
 POLL = 0.01
 """Seconds between two checks of a condition."""
@@ -106,14 +109,16 @@ class LabProcess:
         self.process.send_signal(signal.SIGCONT)
 
     def terminate(self, timeout: float) -> int | None:
-        """Ask it to end with SIGTERM; return its exit code, or `None` if it has not ended in time."""
+        """Ask it to end with SIGTERM; return its exit code, or `None` if it has not ended in time. The ledger says both."""
         append(self.lane.ledger, "term", pid=self.pid)
         self.lane.report(f"SIGTERM to {self.pid}")
         self.process.terminate()
         try:
-            return self.process.wait(timeout)
+            code = self.process.wait(timeout)
         except subprocess.TimeoutExpired:
             return None
+        append(self.lane.ledger, "exit", pid=self.pid, code=code)
+        return code
 
     def close(self) -> None:
         """Make sure that it has ended."""
@@ -161,6 +166,10 @@ class StageLane:
     def report(self, text: str) -> None:
         """Report to the audience what happened."""
         self.stage.report(self.name, text)
+
+    def plan(self, **numbers: float) -> None:
+        """Write to the ledger what is going to be played: `jobs=1000`. Queries and pictures read it."""
+        append(self.ledger, "plan", None, None, **numbers)
 
     def read_ledger(self) -> Sequence[LedgerLine]:
         """Read the ledger up to now, and return all of it."""
@@ -240,6 +249,9 @@ class Stage:
         self.random = Random(seed)
         self.stopped = threading.Event()
         """Set to end the experiment early."""
+        self.pace = Pace(folder / "pace")
+        """Its pace, which the viewer changes."""
+        self._asked: queue.SimpleQueue[str] = queue.SimpleQueue()
         self.timeline: list[TimelineEvent] = []
         self._on_event, self._on_figures = on_event, on_figures
         self.lanes: list[StageLane] = []
@@ -252,6 +264,23 @@ class Stage:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         for lane in self.lanes:
             lane.close()
+        self.pace.close()
+
+    def look_inside(self, experiment: str) -> tuple[Section, ...]:
+        """Return the SQL of an experiment, with the places in the code and the query plans of its files."""
+        own = self.folder / "inside"
+        own.mkdir(exist_ok=True)
+        return look_inside(experiment, own, [(lane.database, lane.is_jobdeck) for lane in [*self.lanes]])
+
+    def ask(self, wish: str) -> None:
+        """Ask the experiment for something: `kill`, … Call it on any thread."""
+        self._asked.put(wish)
+
+    def take_wish(self) -> str | None:
+        """Return the next thing that the viewer has asked for, if any."""
+        with contextlib.suppress(queue.Empty):
+            return self._asked.get_nowait()
+        return None
 
     def lane(self, name: str, *, is_jobdeck: bool = False, **settings: Any) -> StageLane:
         """Add a lane."""
@@ -281,26 +310,36 @@ class Stage:
             ExperimentStopped: the viewer has left.
             ExperimentStuck: it was not met in time.
         """
-        until = time.monotonic() + timeout
+        remaining = timeout
         while not condition():
+            before = time.monotonic()
             if self.stopped.wait(POLL):
                 raise ExperimentStopped
-            if time.monotonic() > until:
+            if not self.pace.is_paused:  # at a slow pace everything takes longer
+                remaining -= (time.monotonic() - before) * min(1.0, self.pace.speed)
+            if remaining < 0:
                 raise ExperimentStuck(f"The experiment waited {timeout:g} s for {what}")
+        self._take_turn()
 
     def pause(self, seconds: float) -> None:
-        """Wait for a time.
+        """Wait for a time, at the pace of the viewer.
 
         Raises:
             ExperimentStopped: the viewer has left.
         """
-        if self.stopped.wait(seconds):
+        self.pace.sleep(seconds, self.stopped.is_set)
+        self._take_turn()
+
+    def _take_turn(self) -> None:
+        self.pace.wait_turn(self.stopped.is_set)
+        if self.stopped.is_set():
             raise ExperimentStopped
 
     def start_process(self, words: Sequence[str], folder: Path, settings: Mapping[str, Any]) -> subprocess.Popen[bytes]:
         """Start a module of ours as a process that dies with this one."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("JOBDECK_")}
         environment |= {f"JOBDECK_{name.upper()}": str(value) for name, value in settings.items()}
+        environment[VARIABLE] = str(self.folder / "pace")
         environment["PYTHONPATH"] = os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path if entry)
         # -P: modules in the current folder must not shadow ours.
         command = [sys.executable, "-P", "-m", f"{__package__}.child_main", *words]
