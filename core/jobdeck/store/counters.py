@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..model.jobs import Job, Outcome
@@ -76,14 +76,29 @@ class CounterDeltas(ABC):
         """Record that an attempt ended and left the job in `state`: its outcome, its wait and its run time."""
         self.record_results([result], outcome)
         if outcome in _FAILURES and state in _RETRIED:
-            self._metrics[_slot(result.finished_at), job.queue, job.kind, "retried", 0] += 1
-            self._totals[job.queue, job.kind, "retried", 0] += 1
+            self.record_retry(job.queue, job.kind, result.finished_at)
         if outcome == "crashed" or getattr(result, "outcome", None) is Outcome.CRASHED:
             self._totals[job.queue, job.kind, "crashed", 0] += 1
 
     def record_late_result(self, job: Job) -> None:
         """Record that a result came after the lease of its attempt was lost."""
         self._totals[job.queue, job.kind, "late", 0] += 1
+
+    def record_times(self, queue: str, kind: str, outcome: str, times: Iterable[tuple[float, float, float]]) -> None:
+        """Record attempts of one kind, each by when it was due, started and finished."""
+        of_kind = _KindResults()
+        for due, started, finished in times:
+            of_kind.add(started - due, started, finished)
+        self._record_kind(queue, kind, of_kind, outcome)
+
+    def record_retry(self, queue: str, kind: str, failed_at: float) -> None:
+        """Record that a job is to be retried after an attempt that failed then."""
+        self._metrics[_slot(failed_at), queue, kind, "retried", 0] += 1
+        self._totals[queue, kind, "retried", 0] += 1
+
+    def record_final(self, queue: str, kind: str, state: State) -> None:
+        """Record in the totals that a job became final, whether or not the queue keeps its row."""
+        self._totals[queue, kind, state, 0] += 1
 
     def record_results(self, results: Sequence[AttemptResult], outcome: str) -> None:
         """Record attempts that ended with the same outcome.
