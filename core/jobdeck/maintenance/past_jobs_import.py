@@ -29,8 +29,8 @@ def import_past_jobs(
     Args:
         database: the address of the queue; it is created if it does not exist.
         jobs: the jobs, in the order of their ids.
-        keep: the number of jobs that get rows, the last ones; the others are only counted, as if they had been pruned
-            (default: all of them).
+        keep: the number of jobs of each final state that get rows, the last ones; the others are only counted, as if they
+            had been pruned (default: all of them get rows).
         settings: the settings (default: read from the environment and `.env`).
         clock: the clock (default that of this machine or server).
 
@@ -40,14 +40,11 @@ def import_past_jobs(
     Raises:
         StoreRefused: the database cannot be used.
     """
-    chosen = [*jobs]
-    kept = len(chosen) if keep is None else min(keep, len(chosen))
     settings = settings or Settings.load()
     store = open_store(
         DatabaseAddress.parse(str(database)), settings, clock or SystemClock(), Random(), adopt=False, create=True
     )
     try:
-        store.past_jobs.add(chosen, kept)
+        return store.past_jobs.add([*jobs], keep)
     finally:
         store.close()
-    return kept

@@ -33,10 +33,10 @@ class PastJobs:
         self._random = Random()
 
     @retried
-    def add(self, jobs: Sequence[PastJob], kept: int) -> None:
-        """Add jobs in one transaction; only the last `kept` of them get rows, as if the others had been pruned."""
+    def add(self, jobs: Sequence[PastJob], kept: int | None) -> int:
+        """Add jobs in one transaction; only the last `kept` of each state get rows, as if the others had been pruned."""
         counters = self._backend.new_counters()
-        rows = jobs[max(0, len(jobs) - kept) :]
+        rows = _newest(jobs, kept)
         with self._backend.write_transaction() as connection:
             highest = self._transfer.highest_ids()[_JOBS.name]
             self._transfer.set_highest_ids({_JOBS.name: highest + len(rows)})
@@ -48,6 +48,7 @@ class PastJobs:
                 counters.count_transition(job.queue, job.kind, None, job.state)
             _count(jobs, counters)
             counters.write(connection)
+        return len(rows)
 
     def _attempt_rows(self, number: int, job: PastJob) -> list[Row]:
         return [
@@ -66,6 +67,20 @@ class PastJobs:
             )
             for n, each in enumerate(job.attempts, 1)
         ]
+
+
+def _newest(jobs: Sequence[PastJob], kept: int | None) -> list[PastJob]:
+    """Return the last `kept` jobs of each state, in their order; all of them if it is `None`."""
+    if kept is None:
+        return [*jobs]
+    remaining = dict.fromkeys(State, kept)
+    found = []
+    for job in reversed(jobs):
+        state = job.state
+        if remaining[state] > 0:
+            remaining[state] -= 1
+            found.append(job)
+    return found[::-1]
 
 
 def _row(table: Table, **values: object) -> Row:

@@ -53,12 +53,12 @@ def test_past_jobs_have_rows_attempts_and_their_place_in_every_chart(address: st
 
 
 def test_jobs_beyond_those_to_keep_are_counted_as_if_they_had_been_pruned(address: str) -> None:
-    jobs = [completed(500 - n) for n in range(100)]
-    assert import_past_jobs(address, jobs, keep=30, settings=SETTINGS) == 30
+    jobs = [failed(520), *(completed(500 - n) for n in range(100))]
+    assert import_past_jobs(address, jobs, keep=30, settings=SETTINGS) == 31, "of each state"
     with Queue(address, settings=SETTINGS) as queue:
-        assert queue.count() == 30
-        assert queue.overview(seconds=600, slices=60).run.count == 100
-        assert min(job.started_at or 0 for job in queue.list(limit=100)) > NOW - 431
+        assert (queue.count("state:completed"), queue.count("state:failed")) == (30, 1)
+        assert queue.overview(seconds=600, slices=60).run.count == 102
+        assert min(job.started_at or 0 for job in queue.list("state:completed", limit=100)) > NOW - 431
 
 
 def test_the_doctor_finds_nothing_wrong_with_imported_jobs(address: str) -> None:
