@@ -91,6 +91,9 @@ from .kinds.stored_secrets import (
 from .logs import (
     format_fields as format_fields,
 )
+from .maintenance.past_jobs_import import (
+    import_past_jobs as import_past_jobs,
+)
 from .maintenance.queue_copy import (
     QueueCopy as QueueCopy,
 )
@@ -471,6 +474,12 @@ from .model.overview import (
 )
 from .model.overview import (
     WorkerInfo as WorkerInfo,
+)
+from .model.past_jobs import (
+    PastAttempt as PastAttempt,
+)
+from .model.past_jobs import (
+    PastJob as PastJob,
 )
 from .model.priority import (
     effective_priority as effective_priority,

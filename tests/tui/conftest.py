@@ -13,6 +13,7 @@ HERE = Path(__file__).parent
 #: opens every screen and plays a whole session.
 SCREENS = {
     "commands/test_web.py",
+    "screens/test_break_something.py",
     "screens/test_confirm_irreversible.py",
     "screens/test_errors.py",
     "screens/test_events.py",

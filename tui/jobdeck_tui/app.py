@@ -10,7 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import on
 from textual.app import SystemCommand
@@ -58,9 +58,14 @@ from .text.sanitize import safe
 from .widgets.chrome.header import Header
 from .widgets.chrome.key_hints import format_keys
 
+if TYPE_CHECKING:
+    from .demo.demo import Demo
+
 #: Actions without a useful effect from the command palette.
 _NO_COMMANDS = frozenset({"app.command_palette", "app.focus_next", "app.focus_previous", "screen.copy_text"})
 
+_OF_DEMO = frozenset({"break_something"})
+"""Actions of the demo only."""
 HANG_UP_GRACE = 5.0
 """Seconds after the terminal has closed, or the event loop was found to hang, until the process exits unconditionally."""
 
@@ -92,6 +97,12 @@ class Cockpit(CockpitBase):
         ),
         Binding("f1", "guide", "guide", show=False, tooltip="Read the guide: jobs, retries, filters, deployment, …"),
         Binding("L", "lab", "lab", show=False, tooltip="Open the lab: races, crashes and zombies on scratch queues"),
+        Binding(
+            "B",
+            "break_something",
+            "break",
+            tooltip="In the demo: kill a worker, lock the database, take a dependency down, or enqueue a burst",
+        ),
         Binding("ctrl+t", "next_theme", "next theme", show=False, tooltip="Switch to the next theme"),
         Binding(
             "ctrl+n",
@@ -116,6 +127,7 @@ class Cockpit(CockpitBase):
         keymap: Keymap | None = None,
         log: ProgramLog | None = None,
         by_default: bool = False,
+        demo: Demo | None = None,
     ) -> None:
         """Create the app; `run` opens it.
 
@@ -131,6 +143,7 @@ class Cockpit(CockpitBase):
             keymap: the user's changes to the keys.
             log: the program's own log.
             by_default: whether `jobdeck` commands find this database without `--db`.
+            demo: the demo that the cockpit shows, if it shows one.
         """
         super().__init__(remembered=remembered, scheme=scheme, ascii_only=ascii_only)
         self._control_filter = ControlCharFilter()
@@ -142,6 +155,7 @@ class Cockpit(CockpitBase):
         self.grace = grace
         self.where = where
         self.by_default = by_default
+        self.demo = demo
         self._look_back = look_back
         self._shutting_down = False
         self.program_log = log or ProgramLog()
@@ -175,6 +189,8 @@ class Cockpit(CockpitBase):
         for problem in self._key_problems:
             self.notify_user(problem, failed=True)
         self.set_interval(1.0, self._check_connection)
+        if self.demo is not None:
+            self.demo.on_report = self._post_notice
         handlers = {
             signal.SIGTERM: self._terminate,
             signal.SIGINT: self._terminate,  # ctrl+c arrives as a key, not as a signal
@@ -184,6 +200,10 @@ class Cockpit(CockpitBase):
         default_in_forks(*handlers, signal.SIGWINCH, signal.SIGTSTP, signal.SIGCONT)
         self.set_timer(LOAD_AFTER, self._load)
         self.app_resume_signal.subscribe(self, self._repaint)
+
+    def _post_notice(self, text: str) -> None:
+        """Show a toast, from any thread."""
+        self.post_message(Reply(self.notify_user, text))
 
     def _repaint(self, _app: object) -> None:
         """Paint everything, after another program had the terminal."""
@@ -317,7 +337,9 @@ class Cockpit(CockpitBase):
                 screen.show_connection_status(status)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Allow `recreate` only if the database is missing."""
+        """Allow `recreate` only if the database is missing, and the actions of the demo only in one."""
+        if action in _OF_DEMO and self.demo is None:
+            return False
         return self._connection.lost if action == "recreate" else super().check_action(action, parameters)
 
     @changes_queue
@@ -348,6 +370,20 @@ class Cockpit(CockpitBase):
 
         if not any(isinstance(screen, LabScreen) for screen in self.screen_stack):
             self.push_screen(LabScreen())
+
+    def action_break_something(self) -> None:
+        """Pick a fault, and cause it."""
+        from .screens.break_something import BreakScreen
+
+        demo = self.demo
+        if demo is None or isinstance(self.screen, ModalScreen):
+            return
+
+        def cause(name: str | None) -> None:
+            if name is not None:
+                self.notify_user(demo.faults.cause(name))
+
+        self.push_screen(BreakScreen(), cause)
 
     def _mark_warnings(self) -> None:
         for screen in self.screen_stack:
@@ -504,7 +540,7 @@ class Cockpit(CockpitBase):
             self.screen.request_close()
         elif isinstance(self.screen, ModalScreen):
             self.screen.dismiss(None)
-        elif running := self.feed.running_here:
+        elif self.demo is None and (running := self.feed.running_here):
             self.push_screen(QuitScreen(running, self.grace))
         elif not self._shutting_down:
             self._shut_down(0.0)

@@ -12,7 +12,7 @@ import sys
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from textual.app import App, SystemCommand
 from textual.dom import DOMNode
@@ -29,6 +29,9 @@ from .terminal.line_filters import AsciiFilter, MonochromeFilter
 from .text.ascii import to_ascii
 from .text.sanitize import safe
 from .theme import FALLBACKS, MONO, SCHEMES
+
+if TYPE_CHECKING:
+    from .demo.demo import Demo
 
 _P = ParamSpec("_P")
 _Node = TypeVar("_Node", bound=DOMNode)
@@ -173,6 +176,8 @@ class CockpitBase(ThemedApp):
     """The database's path or address, as shown to the user."""
     by_default: bool
     """Whether `jobdeck` commands find this database without `--db`."""
+    demo: Demo | None
+    """The demo that the cockpit shows; `None` if the queue is a real one."""
 
     @property
     @abstractmethod

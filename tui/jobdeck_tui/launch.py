@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jobdeck import SWITCH_INTERVAL, Queue, Settings, open_queue
 
@@ -16,6 +17,9 @@ from .terminal.job_control import wait_for_foreground
 from .terminal.last_resort import LastResort
 from .terminal.malloc import return_large_blocks
 from .terminal.splash import show_splash
+
+if TYPE_CHECKING:
+    from .demo.demo import Demo
 
 
 def run_cockpit(settings: Settings, wish: LaunchOptions) -> int:
@@ -34,10 +38,10 @@ def run_cockpit(settings: Settings, wish: LaunchOptions) -> int:
     remembered = Preferences(config_file("cockpit.json"), lasting=OF_TERMINAL if wish.demo else None)
     last_resort = LastResort()
     try:
-        with _queue(settings, wish) as (queue, where), _splash(queue, where, wish, remembered):
+        with _queue(settings, wish) as (queue, where, demo), _splash(queue, where, wish, remembered):
             from .session import run  # imports Textual and the screens
 
-            return run(queue, settings, wish, where, remembered, last_resort)
+            return run(queue, settings, wish, where, remembered, last_resort, demo)
     finally:
         last_resort.disarm()
 
@@ -49,23 +53,18 @@ def _splash(queue: Queue, where: str, wish: LaunchOptions, remembered: Preferenc
 
 
 @contextmanager
-def _queue(settings: Settings, wish: LaunchOptions) -> Iterator[tuple[Queue, str]]:
+def _queue(settings: Settings, wish: LaunchOptions) -> Iterator[tuple[Queue, str, Demo | None]]:
     if not wish.demo:
         with open_queue(settings=settings, readonly=wish.readonly or wish.frame is not None) as queue:
             if queue.is_remote:
                 queue.kinds()  # kept from now on: the screens ask for them, and must not wait for a server
-            yield queue, _title(queue.where)
+            yield queue, _title(queue.where), None
         return
+    from .demo.demo import Demo
     from .demo.sandbox import demo_queue
-    from .demo.workload import Workload
 
-    with demo_queue(settings) as queue:
-        workload = Workload(queue)
-        workload.start()
-        try:
-            yield queue, "demo"
-        finally:
-            workload.stop()
+    with demo_queue(settings) as queue, Demo(queue) as demo:
+        yield queue, "demo", demo
 
 
 def _title(where: str) -> str:

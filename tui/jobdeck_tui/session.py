@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import TYPE_CHECKING
 
 from jobdeck import SWITCH_INTERVAL, CrashGuard, Queue, Settings
 
@@ -21,9 +22,14 @@ from .terminal.last_resort import LastResort
 from .terminal.program_log import ProgramLog, RedirectedStreams, logging_to
 from .text.sanitize import safe
 
+if TYPE_CHECKING:
+    from .demo.demo import Demo
+
 _DEMO_THREADS = 8
-_DEMO_SETTLE_TIME = 4.0
-"""Seconds until the demo's charts have data."""
+_DEMO_SETTLE_TIME = 1.5
+"""Seconds until the demo's jobs run."""
+_STAGED = ("jobdeck.job", "jobdeck.worker", "jobdeck.maintenance", "jobdeck.rescue", "jobdeck.store")
+"""The loggers whose warnings the demo causes on purpose."""
 _CLOSING = 3.0
 """Seconds that closing the database takes at most."""
 
@@ -35,7 +41,13 @@ def _threads(queue: Queue, settings: Settings, wish: LaunchOptions) -> int:
 
 
 def run(
-    queue: Queue, settings: Settings, wish: LaunchOptions, where: str, remembered: Preferences, last_resort: LastResort
+    queue: Queue,
+    settings: Settings,
+    wish: LaunchOptions,
+    where: str,
+    remembered: Preferences,
+    last_resort: LastResort,
+    demo: Demo | None = None,
 ) -> int:
     """Run the cockpit on an open queue and return the exit code.
 
@@ -45,25 +57,28 @@ def run(
         FrameUnavailable: a frame was requested, but nothing can be shown.
         ValueError: an environment variable for the theme or the character set is invalid.
     """
-    log = ProgramLog()
+    log = ProgramLog(staged=() if demo is None else _STAGED)
     readonly = wish.readonly or wish.frame is not None
     threads = _threads(queue, settings, wish)
 
     def make_feed(post: Post) -> Feed:
         return Feed(queue, post, threads=threads, readonly=readonly)
 
+    if demo is not None:
+        demo.start()
     with logging_to(log, settings.log_level):
         app = Cockpit(
             make_feed,
             where=where,
             grace=settings.shutdown_grace,
             readonly=wish.readonly,
-            look_back=120.0 if wish.demo else 600.0,
+            look_back=600.0,
             remembered=remembered,
             scheme=wish.scheme or theme_from_environment(os.environ),
             ascii_only=wish.ascii_only or detect_ascii(os.environ, remembered),
             keymap=read_keymap(config_file(FILE), Cockpit),
             log=log,
+            demo=demo,
         )
         if wish.frame is not None:
             _print_frame(app, wish.frame, settle=_DEMO_SETTLE_TIME if wish.demo else 0.0)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from .operations.schedules import SqlSchedules
     from .operations.service import Operations
     from .operations.undo import SqlJournal
+    from .past_jobs import PastJobs
     from .queries.diagnostics import SqlDiagnostics
     from .queries.dialect import Dialect
     from .queries.history import SqlHistory
@@ -328,6 +329,13 @@ class Store(ABC):
 
     @abstractmethod
     def _make_transfer(self) -> Transfer: ...
+
+    @cached_property
+    def past_jobs(self) -> PastJobs:
+        """Adds jobs that have ended elsewhere."""
+        from .past_jobs import PastJobs
+
+        return PastJobs(self._backend, self.transfer)
 
     @cached_property
     def jobs(self) -> Operations:

@@ -43,12 +43,12 @@ class _KindResults:
         self.waits: dict[int, int] = {}
         self.run_sum = self.wait_sum = 0.0
 
-    def add(self, results: Iterable[AttemptResult]) -> None:
+    def add(self, times: Iterable[tuple[float, float, float]]) -> None:
+        """Add results, each by when its attempt was due, started and finished."""
         runs, waits = self.runs, self.waits
-        for result in results:
-            started, finished = result.started_at, result.finished_at
+        for due, started, finished in times:
             took = finished - started
-            waited = started - result.job.scheduled_at
+            waited = started - due
             self.run_sum += took
             self.wait_sum += waited
             key = int(finished // SLOT_WIDTH) << _BUCKET_BITS | bucket(took)
@@ -86,14 +86,28 @@ class CounterDeltas(ABC):
         """Record that an attempt ended and left the job in `state`: its outcome, its wait and its run time."""
         self.record_results([result], outcome)
         if outcome in _FAILURES and state in _RETRIED:
-            self._metrics[_slot(result.finished_at), job.queue, job.kind, "retried", 0] += 1
-            self._totals[job.queue, job.kind, "retried", 0] += 1
+            self.record_retry(job.queue, job.kind, result.finished_at)
         if outcome == "crashed" or getattr(result, "outcome", None) is Outcome.CRASHED:
             self._totals[job.queue, job.kind, "crashed", 0] += 1
 
     def record_late_result(self, job: Job) -> None:
         """Record that a result came after the lease of its attempt was lost."""
         self._totals[job.queue, job.kind, "late", 0] += 1
+
+    def record_times(self, queue: str, kind: str, outcome: str, times: Iterable[tuple[float, float, float]]) -> None:
+        """Record attempts of one kind, each by when it was due, started and finished."""
+        of_kind = _KindResults()
+        of_kind.add(times)
+        self._record_kind(queue, kind, of_kind, outcome)
+
+    def record_retry(self, queue: str, kind: str, failed_at: float) -> None:
+        """Record that a job is to be retried after an attempt that failed then."""
+        self._metrics[_slot(failed_at), queue, kind, "retried", 0] += 1
+        self._totals[queue, kind, "retried", 0] += 1
+
+    def record_final(self, queue: str, kind: str, state: State) -> None:
+        """Record in the totals that a job became final, whether or not the queue keeps its row."""
+        self._totals[queue, kind, state, 0] += 1
 
     def record_results(self, results: Sequence[AttemptResult], outcome: str) -> None:
         """Record attempts that ended with the same outcome.
@@ -103,7 +117,7 @@ class CounterDeltas(ABC):
         kinds: dict[tuple[str, str], _KindResults] = {}
         for kind, group in groupby(results, lambda result: (result.job.queue, result.job.kind)):
             of_kind = kinds.setdefault(kind, _KindResults())
-            of_kind.add(group)
+            of_kind.add([(each.job.scheduled_at, each.started_at, each.finished_at) for each in group])
         for kind, of_kind in kinds.items():
             self._record_kind(*kind, of_kind, outcome)
 

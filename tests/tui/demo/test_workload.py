@@ -13,6 +13,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
+from tests.tui.cli_runner import eventually
 
 from jobdeck import Outcome, Queue, Settings, State, Worker
 from jobdeck_tui.demo import sandbox, workload
@@ -20,7 +21,6 @@ from jobdeck_tui.demo.kinds import demo_registry
 from jobdeck_tui.demo.sandbox import demo_queue
 from jobdeck_tui.demo.traffic import STEP, JobSpec, initial_backlog, random_job, stream
 from jobdeck_tui.demo.workload import Workload, prefill
-from tests.tui.cli_runner import eventually
 
 
 @pytest.fixture

@@ -240,3 +240,11 @@ def test_the_log_as_a_picture(snap_compare: Compare, still: FrozenQueue, size: t
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)], ids=lambda size: f"{size[0]}x{size[1]}")
 def test_an_empty_log_as_a_picture(snap_compare: Compare, still: FrozenQueue, size: tuple[int, int]) -> None:
     assert snap_compare(still.app(), terminal_size=size, run_before=press_keys("exclamation_mark"))
+
+
+def test_warnings_that_a_demo_stages_are_named_as_such_and_do_not_alarm() -> None:
+    log = ProgramLog(staged=("jobdeck.worker",))
+    for source in ("jobdeck.worker", "jobdeck.worker.jobs", "jobdeck.workers", "my.app"):
+        log.add("warning", source, "something failed")
+    assert [entry.staged for entry in log.entries()] == [True, True, False, False]
+    assert log.unseen == 2

@@ -21,8 +21,8 @@ Examples:
 def demo_command(front: CliContext) -> None:
     """Open the cockpit on a throwaway queue with sample traffic.
 
-    The traffic has several kinds and queues; some jobs are slow, some flaky, some always fail. The queue is
-    deleted when the cockpit closes.
+    The traffic has several kinds and queues; some jobs are slow, some flaky, some always fail. B breaks something
+    on purpose. The queue is deleted when the cockpit closes.
     """
     from .cockpit import open_cockpit
 

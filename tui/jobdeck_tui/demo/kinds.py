@@ -6,12 +6,15 @@ the same job always ends the same way.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from datetime import date
 from random import Random
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NoReturn
 
 from jobdeck import GiveUp, Registry, Snooze, context, job
+
+from .outage import is_down
 
 
 class SMTPServerDisconnected(OSError):
@@ -28,6 +31,10 @@ class ImageError(ValueError):
 
 class EncoderError(RuntimeError):
     """The video encoder crashed."""
+
+
+PAYMENTS = "payments.example.com"
+"""The payment provider, which *break something* takes down for a while."""
 
 
 def _seeded_random() -> Random:
@@ -64,7 +71,7 @@ class _MailServer:
 
     def _read_reply(self, verb: str) -> None:
         if verb == self._fails_at:
-            raise SMTPServerDisconnected(f"Connection lost while waiting for the reply to {verb}")
+            lose_connection(verb)
 
 
 def _post(url: str, body: bytes, luck: Random) -> int:
@@ -78,18 +85,48 @@ def _post(url: str, body: bytes, luck: Random) -> int:
     return _read_status(host, luck)
 
 
+def refuse_connection(host: str) -> NoReturn:
+    """Fail as a host without a server does."""
+    raise ConnectionRefusedError(111, f"Connection refused by {host}:443")
+
+
+def time_out(host: str) -> NoReturn:
+    """Fail as a server that does not answer does."""
+    raise TimeoutError(f"The read from {host}:443 timed out")
+
+
+def reset_connection(address: str) -> NoReturn:
+    """Fail as a server that goes away does."""
+    raise ConnectionResetError(104, f"Connection reset by peer {address}")
+
+
+def lose_connection(verb: str) -> NoReturn:
+    """Fail as a mail server that closes the session does."""
+    raise SMTPServerDisconnected(f"Connection lost while waiting for the reply to {verb}")
+
+
+def reject_image(image: str) -> NoReturn:
+    """Fail as a file that was not uploaded to its end does."""
+    raise ImageError(f"image file {image!r} is truncated (42 bytes not processed)")
+
+
+def fail_payment(cause: BaseException | None = None) -> NoReturn:
+    """Fail as the payment provider does."""
+    raise PaymentGatewayError(f"503 from {PAYMENTS}: try again later") from cause
+
+
 def _connect(host: str, luck: Random) -> None:
     _work(0.002, 0.012, luck)
     if host.startswith("legacy."):
-        raise ConnectionRefusedError(111, f"Connection refused by {host}:443")
+        refuse_connection(host)
 
 
 def _read_status(host: str, luck: Random) -> int:
     chance = luck.random()
     if chance < 0.03:
-        raise TimeoutError(f"The read from {host}:443 timed out")
+        time_out(host)
     if chance < 0.055:
-        raise ConnectionResetError(104, f"Connection reset by peer {host}:443")
+        reset_connection(f"{host}:443")
     return 410 if host.startswith("closed.") else 200
 
 
@@ -139,7 +176,7 @@ def resize(
 def _decode(image: str, width: int, luck: Random) -> int:
     _work(0.005, 0.02, luck)
     if "truncated" in image:
-        raise ImageError(f"image file {image!r} is truncated (42 bytes not processed)")
+        reject_image(image)
     return width * 2 // 3
 
 
@@ -217,7 +254,7 @@ def index_document(
     luck = _seeded_random()
     _work(0.01, 0.05, luck)
     if luck.random() < 0.03:
-        raise ConnectionResetError(104, "Connection reset by peer search-2.example.org:9200")
+        reset_connection("search-2.example.org:9200")
     return {"document": document, "action": action, "terms": luck.randint(40, 900)}
 
 
@@ -231,10 +268,13 @@ def charge(
     luck = _seeded_random()
     now = context()
     now.log.info("charging %.2f %s, idempotency key job-%d", amount_cents / 100, currency, now.job_id)
+    if is_down(PAYMENTS):
+        _work(0.03, 0.1, luck)
+        fail_payment()
     try:
         _authorize(card, luck)
     except ConnectionResetError as error:
-        raise PaymentGatewayError("503 from payments.example.com: try again later") from error
+        fail_payment(error)
     return {"charge": f"ch_{luck.getrandbits(48):012x}", "order_id": order_id}
 
 
@@ -244,6 +284,20 @@ def _authorize(card: str, luck: Random) -> None:
         raise GiveUp("card_declined: the bank refused the charge (insufficient funds)")
     if luck.random() < 0.05:
         raise ConnectionResetError(104, "Connection reset by peer")
+
+
+async def fetch_price(
+    symbol: Annotated[Literal["EURUSD", "EURGBP", "EURJPY", "XAUEUR"], "the pair"],
+    provider: Annotated[str, "the host that is asked"] = "quotes.example.net",
+) -> dict[str, Any]:
+    """Fetch a price. A coroutine: a hundred of them wait for an answer without a thread each."""
+    luck = _seeded_random()
+    for step in range(3):
+        await asyncio.sleep(0.1 + 0.3 * luck.random())
+        context().progress((step + 1) / 3)
+    if luck.random() < 0.02:
+        time_out(provider)
+    return {"symbol": symbol, "price": round(luck.uniform(0.8, 1.9), 4)}
 
 
 def register(registry: Registry) -> None:
@@ -259,7 +313,8 @@ def register(registry: Registry) -> None:
     add("webhook.post", post_webhook, queue="webhook", priority=3, max_attempts=3, timeout=2.0)
     add("report.daily", daily_report, queue="default", priority=2, max_attempts=3)
     add("search.index", index_document, queue="search", max_attempts=5)
-    add("billing.charge", charge, queue="default", priority=10, max_attempts=4)
+    add("billing.charge", charge, queue="default", priority=10, max_attempts=7)
+    add("price.fetch", fetch_price, queue="default", max_attempts=4)
 
 
 def demo_registry() -> Registry:

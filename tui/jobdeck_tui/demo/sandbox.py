@@ -13,6 +13,10 @@ from .kinds import demo_registry
 
 KEPT = 1800.0
 """Retention of finished jobs in seconds: a demo that runs all day must not fill the disk."""
+COROUTINES = 4
+"""The number of coroutines of a process at once: each has a lane on the timeline."""
+LEASE, HEARTBEAT = 8.0, 2.0
+"""Seconds: shorter than by default, so that the audience sees how a job survives its worker."""
 
 
 @contextmanager
@@ -26,6 +30,15 @@ def demo_queue(settings: Settings | None = None) -> Iterator[Queue]:
         database = str(folder / "demo.db")
         retention = min(settings.retention or KEPT, KEPT)
         # No child processes: they could not import kinds that belong to no app.
-        settings = replace(settings, database=database, retention=retention, queues=(), processes=0)
+        settings = replace(
+            settings,
+            database=database,
+            retention=retention,
+            queues=(),
+            processes=0,
+            coroutines=COROUTINES,
+            lease=LEASE,
+            heartbeat=HEARTBEAT,
+        )
         with Queue(database, settings=settings, registry=demo_registry()) as queue:
             yield queue

@@ -81,6 +81,8 @@ def random_job(kind: str, random: Random) -> JobSpec:
             args = {"order_id": order_id, "amount_cents": random.randrange(490, 48_000, 10)}
             args |= {"currency": random.choice(("EUR", "EUR", "USD", "GBP"))}
             args |= {"card": "card_declined" if declined else random.choice(("card_visa", "card_mastercard", "card_amex"))}
+        case "price.fetch":
+            args = {"symbol": random.choice(("EURUSD", "EURGBP", "EURJPY", "XAUEUR"))}
         case _:
             raise ValueError(f"the demo has no kind {kind!r}")
     return JobSpec(kind, args, options)
@@ -93,6 +95,7 @@ _MIX = {
     "search.index": 12,
     "billing.charge": 10,
     "mail.newsletter": 8,
+    "price.fetch": 3,
 }
 """The weights of the kinds in the steady stream. The slow kinds come at fixed intervals instead."""
 
@@ -168,6 +171,7 @@ def initial_backlog(seed: int) -> list[JobSpec]:
         ("img.resize", 90),
         ("search.index", 45),
         ("mail.newsletter", 120),
+        ("price.fetch", 4),
     ):
         chosen += [random_job(kind, random) for _ in range(number)]
     for _ in range(40):

@@ -13,7 +13,8 @@ from random import Random
 
 from jobdeck import JobdeckError, NewJob, Queue, State
 
-from .traffic import STEP, JobSpec, initial_backlog, stream
+from .schedules import add_schedules
+from .traffic import STEP, JobSpec, initial_backlog, random_job, stream
 
 logger = logging.getLogger("jobdeck.demo")
 
@@ -25,20 +26,53 @@ MAX_LATER = 400
 """The producer schedules no jobs for later while more than this are scheduled."""
 PAUSED = "search"
 """The queue that is paused when the demo starts, so that there is one to resume."""
+MAX_MEDIA = 5
+"""The number of jobs of the queue media that run at once, in all processes."""
+MAX_WEBHOOKS = 40
+"""The number of webhooks that start in a second, in all processes."""
+BATCH = 40
+"""The number of jobs of a campaign, which are a batch."""
 ACTOR = "demo"
 """The actor of these cancels and pauses, so that users undo only their own actions."""
 
 
 def prefill(queue: Queue, seed: int = 7) -> None:
-    """Enqueue the initial backlog, cancel a few jobs, pause one queue. Takes about ten milliseconds.
+    """Enqueue the initial backlog, a batch and a chain, cancel a few jobs, pause one queue, limit others, add schedules.
 
     With running workers, every state and every chart has data within ten seconds.
     """
     queue.pause(PAUSED, actor=ACTOR)
+    queue.limit("media", running=MAX_MEDIA, actor=ACTOR)
+    queue.limit("webhook", rate=MAX_WEBHOOKS, period=1.0, actor=ACTOR)
+    add_schedules(queue, ACTOR)
     jobs = queue.enqueue_many(_drafts(queue, initial_backlog(seed)))
     scheduled = [each.id for each in jobs if each.state is State.SCHEDULED]
     newsletters = [each.id for each in jobs if each.kind == "mail.newsletter" and each.state is State.PENDING]
     queue.cancel_many([*scheduled[::9], *newsletters[-4:]], actor=ACTOR)
+    enqueue_campaign(queue, Random(f"campaign {seed}"))
+    enqueue_chain(queue)
+
+
+def enqueue_campaign(queue: Queue, random: Random) -> None:
+    """Enqueue a batch, and a report that waits for all of it."""
+    newsletters = [random_job("mail.newsletter", random) for _ in range(BATCH)]
+    campaign = queue.enqueue_batch(_drafts(queue, newsletters), name="autumn campaign")
+    parts = [*queue.ids(f"batch:{campaign.id}")]
+    queue.enqueue("report.daily", {"day": "2025-10-01", "sections": ["campaign"]}, after=parts, tags=["campaign"])
+
+
+def enqueue_chain(queue: Queue) -> None:
+    """Enqueue jobs that wait for each other: a video, its preview, its entry in the index, its announcement."""
+    source = "uploads/8/launch.mov"
+    before = queue.enqueue(
+        "video.transcode", {"source": source, "preset": "720p", "seconds": 10.0}, priority=8, tags=["launch"]
+    )
+    for kind, args in (
+        ("img.resize", {"image": "uploads/8/launch.jpg", "width": 1280}),
+        ("search.index", {"document": "/videos/launch"}),
+        ("webhook.post", {"url": "https://hooks.acme.example/hooks/videos", "event": "order.created", "order_id": 424_300}),
+    ):
+        before = queue.enqueue(kind, args, queue="default", after=[before.id], tags=["launch"])
 
 
 def _drafts(queue: Queue, orders: Sequence[JobSpec]) -> list[NewJob]:

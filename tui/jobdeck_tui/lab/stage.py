@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import queue
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +18,7 @@ from typing import Any, Self
 from jobdeck import Queue, Settings, record
 
 from .audit import Audit, Verdict
+from .child_process import start_module
 from .inside import Section, look_inside
 from .kinds import lab_registry
 from .ledger import LedgerLine, LedgerReader, append
@@ -337,19 +336,4 @@ class Stage:
 
     def start_process(self, words: Sequence[str], folder: Path, settings: Mapping[str, Any]) -> subprocess.Popen[bytes]:
         """Start a module of ours as a process that dies with this one."""
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("JOBDECK_")}
-        environment |= {f"JOBDECK_{name.upper()}": str(value) for name, value in settings.items()}
-        environment[VARIABLE] = str(self.folder / "pace")
-        environment["PYTHONPATH"] = os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path if entry)
-        # -P: modules in the current folder must not shadow ours.
-        command = [sys.executable, "-P", "-m", f"{__package__}.child_main", *words]
-        with (folder / "output").open("ab") as output:
-            return subprocess.Popen(
-                command,
-                cwd=folder,
-                env=environment,
-                stdin=subprocess.PIPE,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
+        return start_module(words, folder, settings, {VARIABLE: str(self.folder / "pace")})

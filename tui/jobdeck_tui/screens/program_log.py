@@ -97,6 +97,7 @@ class ProgramLogScreen(TerminalDialog[None]):
 def _format_entry(entry: LogEntry) -> StyledLine:
     clock = time.strftime("%H:%M:%S", time.localtime(entry.at))
     level = "" if entry.level in ("out", "err") else entry.level
-    source = "" if entry.source == "py.warnings" else f"  ({safe(entry.source)})"
+    staged = ", staged by the demo" * (entry.staged and entry.is_warning)
+    source = "" if entry.source == "py.warnings" else f"  ({safe(entry.source)}{staged})"
     # Three pieces: long lines wrap below the text, not below the time.
     return [(f"{clock}  ", "quiet"), (f"{level:<8} ", _MEANINGS.get(level, "quiet")), (safe(entry.text) + source, "")]

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import TextIOWrapper
 from types import TracebackType
@@ -40,6 +40,8 @@ class LogEntry:
     source: str
     """The logger's name, or the thread that printed."""
     text: str
+    staged: bool = False
+    """`True` for a warning that a demonstration causes on purpose."""
 
     @property
     def is_warning(self) -> bool:
@@ -50,8 +52,15 @@ class LogEntry:
 class ProgramLog(logging.Handler):
     """Keeps the newest entries, and counts the unseen warnings."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, staged: Sequence[str] = ()) -> None:
+        """Create an empty log.
+
+        Args:
+            staged: the loggers, with those below them, whose warnings are caused on purpose: they are named as such, and
+                do not count as unseen.
+        """
         super().__init__()
+        self._staged = staged
         self._warnings: deque[LogEntry] = deque(maxlen=_MOST)
         self._others: deque[LogEntry] = deque(maxlen=_MOST)
         self._guard = threading.Lock()
@@ -92,9 +101,10 @@ class ProgramLog(logging.Handler):
         """Add one line, with the current time unless `at` is given."""
         with self._guard:
             self._number += 1
-            entry = LogEntry(self._number, time.time() if at is None else at, level, source, text[:_LONGEST].rstrip())
+            staged = any(source == name or source.startswith(f"{name}.") for name in self._staged)
+            entry = LogEntry(self._number, time.time() if at is None else at, level, source, text[:_LONGEST].rstrip(), staged)
             (self._warnings if entry.is_warning else self._others).append(entry)
-            self.unseen += entry.is_warning
+            self.unseen += entry.is_warning and not staged
 
     def entries(self, after: int = 0) -> list[LogEntry]:
         """Return the entries with a number above `after`, oldest first."""

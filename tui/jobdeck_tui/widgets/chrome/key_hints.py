@@ -39,8 +39,8 @@ _NAMES = {
 }
 
 
-#: The hints at the end of the line, in this order.
-_LAST = {"commands": 1, "quit": 2, "help": 3}
+#: The hints at the start of the line, which only the demo has, and those at its end, in this order.
+_ORDER = {"tour": -2, "break": -1, "commands": 1, "quit": 2, "help": 3}
 
 
 def key_name(key: str) -> str:
@@ -89,7 +89,7 @@ class KeyHints(LineWidget):
                     binding.description,
                     active.enabled and disabled_reason(binding.action) is None,
                 )
-        shown = dict(sorted(shown.items(), key=lambda item: _LAST.get(item[1][1], 0)))
+        shown = dict(sorted(shown.items(), key=lambda item: _ORDER.get(item[1][1], 0)))
         last = {action: each for action, each in shown.items() if each[1] == "help"}
         room = width - self._indent - sum(_length(each) for each in last.values())
         fitting: dict[str, tuple[str, str, bool]] = {}
