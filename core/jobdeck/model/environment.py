@@ -5,11 +5,11 @@ Secrets are stored as they are, because the command needs them, and masked where
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Any
 
+from ..json_functions import json
 from .kind_names import SHELL, handler_kind
 from .lazy_pattern import lazy_pattern
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, make_dataclass
 from typing import Any, TypeVar
 
+from ..json_functions import json
 from ..model.errors import RowDamaged
 from ..model.jobs import UNFINISHED, Attempt, IfParentFails, Job, LogLine, Outcome, Reason
 from ..model.states import State

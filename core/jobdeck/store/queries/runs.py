@@ -9,11 +9,11 @@ bounds the amount read, regardless of the length of the history.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ...json_functions import json
 from ...model.events import Run, Runs
 from ...model.states import State
 from ..backend import SqlConnection

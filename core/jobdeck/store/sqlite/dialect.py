@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from ...json_functions import json
 from ..backend import SqlConnection
 from ..queries.dialect import Bound, Dialect, bind
 from ..records import Row
