@@ -2,6 +2,7 @@
 
     python tests/bench/server.py                        everything, three rounds
     python tests/bench/server.py --only drain --jobs 20000 --rounds 1
+    python tests/bench/server.py --only vacuum --seconds 3600 --finished 10000000 --picture vacuum.svg
 
 The server writes every commit to disk (`fsync=on`, `synchronous_commit=on`). All figures of a table are of one run, the rounds
 interleaved. `transactions` are those that the server counted for each thousand jobs. If PGQueuer or Procrastinate is installed,
@@ -20,6 +21,7 @@ from statistics import median
 import psycopg
 from processes import STARTING, Start, open_queue, run
 from server_peers import PEERS, Peer, version
+from server_vacuum import vacuum
 
 from jobdeck import Queue, Worker
 
@@ -196,7 +198,10 @@ def main() -> int:
     parser.add_argument("--only", default="drain,enqueue,wakeup", metavar="PART[,PART]")
     parser.add_argument("--jobs", type=int, default=20_000, metavar="N", help="jobs of each drain (default 20,000)")
     parser.add_argument("--rounds", type=int, default=3, metavar="N")
-    parser.add_argument("--seconds", type=float, default=5.0, metavar="S", help="seconds of each enqueue (default 5)")
+    parser.add_argument("--seconds", type=float, default=5.0, metavar="S", help="of each enqueue, and of vacuum (default 5)")
+    parser.add_argument("--finished", type=int, default=1_000_000, metavar="N", help="finished jobs beside (vacuum)")
+    parser.add_argument("--rate", type=float, default=1_000.0, metavar="N", help="new jobs a second (vacuum)")
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="draw the curves of vacuum as SVG")
     parser.add_argument("--peers", default=",".join(PEERS), metavar="NAME[,NAME]", help="run beside jobdeck, if installed")
     given = parser.parse_args()
     peers = [name for name in given.peers.split(",") if name and version(name)]
@@ -214,6 +219,8 @@ def main() -> int:
         enqueue(server, given.seconds, given.rounds, peers)
     if "wakeup" in parts:
         wake_up(server, 200)
+    if "vacuum" in parts:
+        vacuum(server.url(server.new_database()), given.finished, given.rate, given.seconds, given.picture)
     return 0
 
 

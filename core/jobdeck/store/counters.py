@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -67,9 +67,10 @@ class CounterDeltas(ABC):
     """The changes of one transaction. Call `write` once, inside the transaction."""
 
     def __init__(self) -> None:
-        self._counts: Counter[tuple[str, str, str]] = Counter()
-        self._metrics: Counter[tuple[int, str, str, str, int]] = Counter()
-        self._totals: Counter[tuple[str, str, str, int]] = Counter()
+        # A `Counter` takes three times as long to make, and there are three of them in each enqueue.
+        self._counts: defaultdict[tuple[str, str, str], int] = defaultdict(int)
+        self._metrics: defaultdict[tuple[int, str, str, str, int], int] = defaultdict(int)
+        self._totals: defaultdict[tuple[str, str, str, int], int] = defaultdict(int)
 
     def count_transition(
         self, queue: str, kind: str, before: State | str | None, after: State | str | None, n: int = 1

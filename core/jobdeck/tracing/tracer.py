@@ -39,6 +39,11 @@ def _spans() -> Any:
     return _loaded or None
 
 
+def makes_spans() -> bool:
+    """Return whether `send` and `start_attempt` make spans."""
+    return _spans() is not None
+
+
 def send(write: Callable[[Sequence[NewJob]], T], jobs: Sequence[NewJob], number: int | None = None) -> T:
     """Write new jobs in a `send` span, whose trace they then carry, and return what `write` returns.
 
