@@ -52,6 +52,24 @@ def test_every_experiment_has_a_picture_before_it_is_played() -> None:
     assert RUNNING not in WAITING
 
 
+def test_a_lane_whose_tables_are_not_there_yet_looks_as_before(tmp_path: Path) -> None:
+    seen = threading.Event()
+    views: list[LiveView] = []
+
+    def show(view: LiveView) -> None:
+        views.append(view)
+        seen.set()
+
+    with Stage(tmp_path, seed=7) as stage:
+        lane = stage.lane("jobdeck", is_jobdeck=True)
+        lane.plan(jobs=1)
+        lane.database.touch()
+        with LiveViewer(module_of("zombie"), stage, show):
+            assert seen.wait(10)
+    assert views[-1].picture == picture_before(module_of("zombie"))
+    assert views[-1].verdicts == ()
+
+
 def test_a_paused_experiment_goes_on_step_by_step(tmp_path: Path) -> None:
     stage = Stage(tmp_path, seed=7)
     lane = stage.lane("naive")
