@@ -190,6 +190,10 @@ class StageLane:
             words = [f"{__package__}.naive_worker", "--db", str(self.database), "--ledger", str(self.ledger), *options]
         return self._start(words)
 
+    def start_thread_worker(self, threads: Path) -> LabProcess:
+        """Start a worker of jobdeck with as many threads as a file says, at any time."""
+        return self._start([f"{__package__}.thread_worker", "--db", str(self.database), "--threads", str(threads)])
+
     def start_producer(self, *options: str) -> LabProcess:
         """Start a process that enqueues one job after another; see `producer` for its options."""
         if self.is_jobdeck:
