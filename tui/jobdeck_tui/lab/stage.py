@@ -97,8 +97,10 @@ class LabProcess:
         self.lane.report(f"kill -9 {self.pid}")
 
     def pause(self) -> None:
-        """Stop it with SIGSTOP, as a laptop's lid or a long page-in does."""
+        """Stop it with SIGSTOP, as a laptop's lid or a long page-in does; return when it stands still."""
         self.process.send_signal(signal.SIGSTOP)
+        if hasattr(os, "waitid"):  # not on macOS: there it may run on for a moment
+            os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
         append(self.lane.ledger, "stop", pid=self.pid)
         self.lane.report(f"worker {self.pid} is stopped")
 
