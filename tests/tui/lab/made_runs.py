@@ -85,6 +85,13 @@ def _play(name: str, lane: MadeLane) -> None:
             lane.run(3.9 if first else 1.0, 5, 0.08)
             for job in range(1, 41):
                 lane.row(job, "completed" if job / 40 < lane.share else "pending")
+        case "backlog":
+            for n in range(16):
+                lane.line(n * 0.25, "depth", n=max(0, 40 - 2 * n))
+            lane.line(0.01, "threads", n=1)
+            lane.line(1.0, "threads", n=4)
+            lane.line(2.0, "forecast", seconds=20.0, ready=24)
+            lane.line(3.9, "empty")
         case "wake-up":
             for job in range(1, 21):
                 wait = lane.random.uniform(0.02, 0.5) if first else lane.random.uniform(0.001, 0.009)
@@ -107,7 +114,8 @@ def made_view(name: str, phase: str) -> LiveView | None:
         return None
     module: Any = module_of(name)
     watch = Watch(lanes_of(module))
-    shares = [1.0] * len(watch.lanes) if phase == "end" else [1.0, *[0.5] * (len(watch.lanes) - 1)]
+    played = len(watch.lanes) - 1
+    shares = [1.0] * len(watch.lanes) if phase == "end" else [*[1.0] * played, 0.5][-len(watch.lanes) :]
     pictures = []
     for lane, share in zip(watch.lanes, shares, strict=True):
         made = MadeLane(lane, share)

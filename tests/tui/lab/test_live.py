@@ -13,7 +13,7 @@ import pytest
 
 from jobdeck import Queue, Registry, Settings, job
 from jobdeck_tui.lab.catalog import EXPERIMENTS, module_of, run_experiment
-from jobdeck_tui.lab.experiments import crash, side_effects, starvation
+from jobdeck_tui.lab.experiments import backlog, crash, side_effects, starvation
 from jobdeck_tui.lab.inside import look_inside
 from jobdeck_tui.lab.live import LiveView, LiveViewer, lanes_of, picture_before
 from jobdeck_tui.lab.picture import RUNNING, TWICE, WAITING, Cells
@@ -50,6 +50,24 @@ def test_every_experiment_has_a_picture_before_it_is_played() -> None:
             cells = [part.states for lane in picture.lanes for part in lane.parts if isinstance(part, Cells)]
             assert {letter for states in cells for letter in states} <= {WAITING}
     assert RUNNING not in WAITING
+
+
+def test_a_lane_whose_tables_are_not_there_yet_looks_as_before(tmp_path: Path) -> None:
+    seen = threading.Event()
+    views: list[LiveView] = []
+
+    def show(view: LiveView) -> None:
+        views.append(view)
+        seen.set()
+
+    with Stage(tmp_path, seed=7) as stage:
+        lane = stage.lane("jobdeck", is_jobdeck=True)
+        lane.plan(jobs=1)
+        lane.database.touch()
+        with LiveViewer(module_of("zombie"), stage, show):
+            assert seen.wait(10)
+    assert views[-1].picture == picture_before(module_of("zombie"))
+    assert views[-1].verdicts == ()
 
 
 def test_a_paused_experiment_goes_on_step_by_step(tmp_path: Path) -> None:
@@ -122,6 +140,19 @@ def test_the_idempotency_key_switched_on_by_the_viewer_charges_no_card_twice(tmp
         stage.ask("key")
         findings = side_effects.run(stage, jobs=2)
     assert [each.value for each in findings.verdicts if "charged twice" in each.claim] == [0, 0]
+
+
+@pytest.mark.soak
+def test_threads_that_the_viewer_adds_empty_the_backlog_sooner(tmp_path: Path) -> None:
+    with Stage(tmp_path, seed=7) as stage:
+        for _ in range(7):
+            stage.ask("more")
+        findings = backlog.run(stage, jobs=80)
+    threads = [line["n"] for line in lines_of(tmp_path / "jobdeck") if line["event"] == "threads"]
+    assert threads == [1, 2, 3, 4, 5, 6, 7, 8]
+    until_empty = next(each.value for each in findings.figures if each.name == "until empty")
+    assert until_empty < 80 * 0.2 / 3  # one thread takes 16 s
+    assert not any(each.is_broken for each in findings.verdicts)
 
 
 # -- a look inside --------------------------------------------------------------------------------------------

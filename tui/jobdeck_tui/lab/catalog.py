@@ -49,6 +49,7 @@ EXPERIMENTS = {
         Experiment("side-effects", "At least once, and an idempotency key against it", "8 s"),
         Experiment("retry-storm", "A dependency comes back: fixed delay beside full jitter", "15 s"),
         Experiment("starvation", "Priorities starve a job; ageing lets it run", "15 s"),
+        Experiment("backlog", "Threads added live: the forecast beside what came", "30 s"),
         Experiment("wake-up", "How soon an idle worker starts a job: polling or events", "10 s"),
         Experiment("contention", "Threads enqueue at once: busy timeout or shared commits", "6 s"),
         Experiment("durability", "What an acknowledgement is worth, and what it costs", "6 s"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import threading
 import time
@@ -47,11 +48,7 @@ def picture_before(module: ModuleType) -> Picture:
     """Return the picture of an experiment before it is played."""
     defaults = {name: each.default for name, each in inspect.signature(module.run).parameters.items()}
     plan = {name: value for name, value in defaults.items() if isinstance(value, int | float)}
-    return _draw(module, Watch(lanes_of(module), plan=plan).look())
-
-
-def _draw(module: Any, lanes: Sequence[LaneWatch]) -> Picture:
-    return Picture(tuple(module.draw(lane) for lane in lanes))
+    return Picture(tuple(module.draw(lane) for lane in Watch(lanes_of(module), plan=plan).look()))
 
 
 class LiveViewer:
@@ -69,6 +66,7 @@ class LiveViewer:
         self._stage = stage
         self._show = show
         self._watch = Watch(lanes_of(module), stage)
+        self._drawn = [*picture_before(module).lanes]
         self._verdicts: tuple[Verdict, ...] = ()
         self._judged = 0.0
         self._ended = threading.Event()
@@ -100,8 +98,10 @@ class LiveViewer:
             self._verdicts = tuple(self._judge(lanes))
             self._judged = time.monotonic()
         pace = self._stage.pace
-        picture = _draw(self._module, lanes)
-        self._show(LiveView(self._stage.elapsed, picture, self._verdicts, pace.speed, pace.is_paused))
+        for at, lane in enumerate(lanes):
+            with contextlib.suppress(apsw.Error):  # a lane whose tables are being created looks as before
+                self._drawn[at] = self._module.draw(lane)
+        self._show(LiveView(self._stage.elapsed, Picture(tuple(self._drawn)), self._verdicts, pace.speed, pace.is_paused))
 
     def _judge(self, lanes: Sequence[LaneWatch]) -> list[Verdict]:
         found: list[Verdict] = []

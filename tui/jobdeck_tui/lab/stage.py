@@ -96,8 +96,10 @@ class LabProcess:
         self.lane.report(f"kill -9 {self.pid}")
 
     def pause(self) -> None:
-        """Stop it with SIGSTOP, as a laptop's lid or a long page-in does."""
+        """Stop it with SIGSTOP, as a laptop's lid or a long page-in does; return when it stands still."""
         self.process.send_signal(signal.SIGSTOP)
+        if hasattr(os, "waitid"):  # not on macOS: there it may run on for a moment
+            os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
         append(self.lane.ledger, "stop", pid=self.pid)
         self.lane.report(f"worker {self.pid} is stopped")
 
@@ -188,6 +190,10 @@ class StageLane:
         else:
             words = [f"{__package__}.naive_worker", "--db", str(self.database), "--ledger", str(self.ledger), *options]
         return self._start(words)
+
+    def start_thread_worker(self, threads: Path) -> LabProcess:
+        """Start a worker of jobdeck with as many threads as a file says, at any time."""
+        return self._start([f"{__package__}.thread_worker", "--db", str(self.database), "--threads", str(threads)])
 
     def start_producer(self, *options: str) -> LabProcess:
         """Start a process that enqueues one job after another; see `producer` for its options."""

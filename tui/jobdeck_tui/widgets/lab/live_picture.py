@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import pairwise, zip_longest
+from itertools import pairwise
 
 from rich.style import Style
 
@@ -37,6 +37,8 @@ _WORST = (TWICE, LOST, ORPHANED, RUNNING, DONE, WAITING)
 _LEAST_BAR = 6
 _LEAST_CHART = 4
 """The minimum lines of a chart: two of columns, one of labels, one of the unit."""
+_FEW = 12
+"""The maximum number of columns that are set apart."""
 _GAP = 3
 """Columns between two lanes."""
 
@@ -232,16 +234,11 @@ def _fit_columns(chart: Columns, room: int) -> tuple[list[float], list[Mood], li
             [chart.moods[at] for at in peaks],
             [next((each for each in points[part] if each is not None), None) for part in slices] if points else [],
         )
-    wide = max(1, room // max(1, n))
-    gap = 1 if wide >= 3 else 0
-    values: list[float] = []
-    moods: list[Mood] = []
-    wide_points: list[float | None] = []
-    for value, mood, point in zip_longest(chart.values, chart.moods, points):
-        values += [value] * (wide - gap) + [0.0] * gap
-        moods += [mood] * wide
-        wide_points += [point] * (wide - gap) + [None] * gap
-    return values, moods, wide_points if points else []
+    at = [x * n // room for x in range(room)]
+    is_last = [x + 1 == room or at[x + 1] != at[x] for x in range(room)]
+    apart = n * 3 <= room and n <= _FEW  # a histogram: a gap between its columns
+    values = [0.0 if apart and last else chart.values[each] for each, last in zip(at, is_last, strict=True)]
+    return values, [chart.moods[each] for each in at], [points[each] for each in at] if points else []
 
 
 def headline(name: str, claim: str, right: str, width: int, styles: Styles) -> Line:
