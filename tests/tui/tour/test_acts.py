@@ -52,13 +52,13 @@ def test_every_order_of_the_naive_workers_is_tried_and_the_worst_one_drawn(demo:
 def test_jobdecks_own_claim_runs_no_job_twice_in_any_order(demo: Demo) -> None:
     result = played("jobdeck-orders", demo).result
     assert result is not None
-    assert (result.headline, result.is_broken) == ("Orders that run the job twice: jobdeck 0 of 20.", False)
+    assert (result.headline, result.is_broken) == ("Orders that run it twice: jobdeck 0 of 20.", False)
 
 
 def test_the_engine_loads_no_module_of_the_front(demo: Demo) -> None:
     run = played("engine", demo)
     assert run.result is not None
-    assert run.result.headline.startswith("Modules of the terminal front that it loaded: 0; of the engine: ")
+    assert run.result.headline.startswith("Front modules that the engine loaded: 0 (its own: ")
     assert f"{demo.queue.count():,}" in text(run)
     assert not [*demo.folder.glob("engine.json")]
 

@@ -154,9 +154,9 @@ def _orders(stage: ActStage, *programs: Program) -> ActResult:
         for each in found:
             if each.counterexample is not None:
                 lines += _play(stage, each, folder, lines)
-    text = "; ".join(f"{each.program.name} {each.bad} of {each.total}" for each in found)
+    text = ", ".join(f"{each.program.name} {each.bad} of {each.total}" for each in found)
     broken = any(each.bad and each.program.is_jobdeck for each in found)
-    return ActResult(f"Orders that run the job twice: {text}.", lines, broken)
+    return ActResult(f"Orders that run it twice: {text}.", lines, broken)
 
 
 def _play(stage: ActStage, found: Enumeration, folder: Path, above: Sequence[Line]) -> list[Line]:
@@ -235,12 +235,12 @@ def _say_zombie(counted: Mapping[str, float]) -> str:
 
 def _say_contention(counted: Mapping[str, float]) -> str:
     own, shared = (counted[f"{lane}: enqueues a second"] for lane in ("busy timeout", "jobdeck"))
-    return f"Durable enqueues a second: {own:,.0f} alone, {shared:,.0f} shared: {shared / max(1.0, own):.1f} times as many."
+    return f"Durable enqueues a second: {own:,.0f} alone, {shared:,.0f} shared ({shared / max(1.0, own):.1f}×)."
 
 
 def _say_wake_up(counted: Mapping[str, float]) -> str:
     polling, events = (counted[f"{lane}: ms from enqueue to start, at the median"] for lane in ("polling", "jobdeck"))
-    return f"From enqueue to start, at the median: polling {polling:.0f} ms, events {events:.0f} ms."
+    return f"Enqueue to start, median: polling {polling:.0f} ms, events {events:.0f} ms."
 
 
 def _say_effects(counted: Mapping[str, float]) -> str:
@@ -275,7 +275,7 @@ def _outage(stage: ActStage) -> ActResult:
         [("✓ " if not failed else "✗ ", "good" if not failed else "error"), (f"{failed}", "strong"), (" failed for good", "")],
         [("  ", ""), (f"{tries}", "strong"), (f" attempts for {len(charges)} charges: the others were retries", "")],
     ]
-    text = f"{failed} of {len(charges)} charges failed for good; {tries - len(charges)} retries, spread by their jitter."
+    text = f"{failed} of {len(charges)} charges failed for good, after {tries - len(charges)} retries."
     return ActResult(text, lines, failed > 0)
 
 
@@ -322,9 +322,8 @@ def _engine(stage: ActStage) -> ActResult:
         [("  front modules      ", "quiet"), (f"{of_front}", "good" if not of_front else "error")],
         [("  Textual's modules  ", "quiet"), (f"{found['textual']}", "good" if not found["textual"] else "error")],
     ]
-    return ActResult(
-        f"Modules of the terminal front that it loaded: {of_front}; of the engine: {found['engine']}.", lines, of_front > 0
-    )
+    headline = f"Front modules that the engine loaded: {of_front} (its own: {found['engine']})."
+    return ActResult(headline, lines, of_front > 0)
 
 
 # -- cores -----------------------------------------------------------------------------------------
@@ -351,7 +350,8 @@ def _cores(stage: ActStage) -> ActResult:
         [(f"{lane:<12} ", "accent"), (f"{rate:6.1f} jobs/s ", "strong"), (bar(rate, most), "accent")]
         for lane, rate in rates.items()
     ]
-    lines.append([(f"This machine has {cores} core{'s' * (cores != 1)}, and whatever else runs here uses them too.", "quiet")])
+    load = f", and a load of {os.getloadavg()[0]:.0f} in the last minute" if hasattr(os, "getloadavg") else ""
+    lines.append([(f"This machine has {cores} core{'s' * (cores != 1)}{load}.", "quiet")])
     return ActResult(f"{threads / processes:.1f} times as fast in processes, on {cores} core{'s' * (cores != 1)}.", lines)
 
 

@@ -163,7 +163,7 @@ STEPS = (
         answer=2,
         act="outage",
         runs="24 charges in this demo's own queue, while their provider is down",
-        takes=10,
+        takes=12,
         problem="Retries that come at once and together are the next outage.",
         solution="Errors have names. What may pass is retried with exponential backoff and full jitter.",
         why="Refused arguments and GiveUp are never retried; a timeout is. The handler decides, not the queue.",
@@ -271,6 +271,7 @@ STEPS = (
         why="More cores are used, and more claimers never fight for the database.",
         trade_off="Threads or processes: threads start at once and share memory; processes need both again.",
         notes=(
+            "On a machine that is busy with something else the gain is small; the load in the picture says so.",
             "Jobs that wait (mail, HTTP) are well off on threads, or as coroutines: a hundred on one loop.",
             "isolate=True gives each job a process of its own: a timeout can then kill it for certain.",
         ),
