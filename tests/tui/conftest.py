@@ -39,6 +39,7 @@ SCREENS = {
     "screens/test_table_marks.py",
     "screens/test_table_pictures.py",
     "screens/test_timeline.py",
+    "screens/test_tour.py",
     "screens/test_view_screens.py",
     "screens/test_workers.py",
     "terminal/test_clipboard.py",

@@ -21,7 +21,7 @@ from textual.screen import ModalScreen, Screen
 
 from jobdeck import SWITCH_INTERVAL, Job, Overview, Schedule, default_in_forks, handler_kind
 
-from .app_base import CockpitBase, changes_queue, is_refused
+from .app_base import DEMO_ACTIONS, CockpitBase, changes_queue, is_refused
 from .feed.connection_status import ConnectionMonitor
 from .feed.feed import Feed, Post
 from .feed.job_actions import ActionPreview, JobAction
@@ -64,8 +64,6 @@ if TYPE_CHECKING:
 #: Actions without a useful effect from the command palette.
 _NO_COMMANDS = frozenset({"app.command_palette", "app.focus_next", "app.focus_previous", "screen.copy_text"})
 
-_OF_DEMO = frozenset({"break_something"})
-"""Actions of the demo only."""
 HANG_UP_GRACE = 5.0
 """Seconds after the terminal has closed, or the event loop was found to hang, until the process exits unconditionally."""
 
@@ -97,6 +95,7 @@ class Cockpit(CockpitBase):
         ),
         Binding("f1", "guide", "guide", show=False, tooltip="Read the guide: jobs, retries, filters, deployment, …"),
         Binding("L", "lab", "lab", show=False, tooltip="Open the lab: races, crashes and zombies on scratch queues"),
+        Binding("T", "tour", "tour", tooltip="In the demo: a presentation in chapters, at your pace"),
         Binding(
             "B",
             "break_something",
@@ -128,6 +127,7 @@ class Cockpit(CockpitBase):
         log: ProgramLog | None = None,
         by_default: bool = False,
         demo: Demo | None = None,
+        tour: str = "",
     ) -> None:
         """Create the app; `run` opens it.
 
@@ -144,6 +144,7 @@ class Cockpit(CockpitBase):
             log: the program's own log.
             by_default: whether `jobdeck` commands find this database without `--db`.
             demo: the demo that the cockpit shows, if it shows one.
+            tour: the tour that opens at once: a name of `tour.script.PLANS`, or nothing.
         """
         super().__init__(remembered=remembered, scheme=scheme, ascii_only=ascii_only)
         self._control_filter = ControlCharFilter()
@@ -156,6 +157,7 @@ class Cockpit(CockpitBase):
         self.where = where
         self.by_default = by_default
         self.demo = demo
+        self._tour = tour
         self._look_back = look_back
         self._shutting_down = False
         self.program_log = log or ProgramLog()
@@ -191,6 +193,8 @@ class Cockpit(CockpitBase):
         self.set_interval(1.0, self._check_connection)
         if self.demo is not None:
             self.demo.on_report = self._post_notice
+        if self._tour:
+            self.call_after_refresh(self.action_tour, self._tour)
         handlers = {
             signal.SIGTERM: self._terminate,
             signal.SIGINT: self._terminate,  # ctrl+c arrives as a key, not as a signal
@@ -338,8 +342,8 @@ class Cockpit(CockpitBase):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Allow `recreate` only if the database is missing, and the actions of the demo only in one."""
-        if action in _OF_DEMO and self.demo is None:
-            return False
+        if action in DEMO_ACTIONS:
+            return self.demo is not None and any(getattr(each, "HAS_DEMO_KEYS", False) for each in self.screen_stack[-1:])
         return self._connection.lost if action == "recreate" else super().check_action(action, parameters)
 
     @changes_queue
@@ -370,6 +374,14 @@ class Cockpit(CockpitBase):
 
         if not any(isinstance(screen, LabScreen) for screen in self.screen_stack):
             self.push_screen(LabScreen())
+
+    def action_tour(self, plan: str = "5m") -> None:
+        """Open the tour."""
+        from .screens.tour import TourScreen
+        from .tour.session import TourSession
+
+        if self.demo is not None and not any(isinstance(screen, (TourScreen, ModalScreen)) for screen in self.screen_stack):
+            self.push_screen(TourScreen(lambda demo, on_change: TourSession(plan, demo, on_change)))
 
     def action_break_something(self) -> None:
         """Pick a fault, and cause it."""
@@ -546,8 +558,8 @@ class Cockpit(CockpitBase):
             self._shut_down(0.0)
 
     def _terminate(self) -> None:
-        """Handle SIGTERM and SIGINT: drain with a visible countdown; release the jobs on the second signal."""
-        if self._shutting_down:
+        """Handle SIGTERM and SIGINT: drain with a visible countdown; release the jobs on the second signal, or in a demo."""
+        if self._shutting_down or self.demo is not None:
             self._shut_down(0.0)
             return
         self.push_screen(QuitScreen(self.feed.running_here, self.grace, draining=True))

@@ -331,13 +331,22 @@ def changes_queue(action: Callable[Concatenate[_Node, _P], None]) -> Callable[Co
 
 
 _CHANGES = "changes_queue"
+DEMO_ACTIONS = frozenset({"break_something", "tour"})
+"""Actions that only a demo has."""
 
 
 def is_refused(node: DOMNode, action: str) -> bool:
-    """Return whether the cockpit is read-only and the action of a binding of this node would change the queue."""
+    """Return whether this cockpit does not offer the action of a binding of this node.
+
+    It is read-only and the action would change the queue, or it is no demo and the action belongs to one.
+    """
     app = node.app
-    if not (isinstance(app, CockpitBase) and app.readonly):
-        return False
     name = action.partition("(")[0]
+    if not isinstance(app, CockpitBase):
+        return False
+    if name.removeprefix("app.") in DEMO_ACTIONS and app.demo is None:
+        return True
+    if not app.readonly:
+        return False
     owner = app if name.startswith("app.") else node.screen if name.startswith("screen.") else node
     return hasattr(getattr(owner, f"action_{name.rpartition('.')[2]}", None), _CHANGES)

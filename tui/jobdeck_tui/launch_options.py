@@ -30,6 +30,8 @@ class LaunchOptions:
     threads: int | None = None
     readonly: bool = False
     demo: bool = False
+    tour: str = ""
+    """The tour of the demo that opens at once; none if empty."""
     scheme: str | None = None
     ascii_only: bool = False
     frame: FrameOptions | None = None

@@ -43,6 +43,15 @@ def scratch_folder(prefix: str, what: str) -> Iterator[Path]:
         yield Path(folder)
 
 
+def is_in_use(folder: Path) -> bool:
+    """Return whether the process that created the folder still runs."""
+    try:
+        with (folder / _LOCK).open("r+") as lock:
+            return not _lock(lock)
+    except OSError:
+        return False
+
+
 def _lock(file: IO[str]) -> bool:
     """Lock the file until it is closed or the process ends; return `False` if another process holds the lock."""
     try:

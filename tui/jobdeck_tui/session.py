@@ -79,6 +79,7 @@ def run(
             keymap=read_keymap(config_file(FILE), Cockpit),
             log=log,
             demo=demo,
+            tour=wish.tour,
         )
         if wish.frame is not None:
             _print_frame(app, wish.frame, settle=_DEMO_SETTLE_TIME if wish.demo else 0.0)

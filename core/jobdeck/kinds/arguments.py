@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from enum import Enum
 from functools import cached_property
+from json import encoder
 from json.encoder import encode_basestring
 from math import isfinite
 from types import NoneType, UnionType
@@ -34,7 +35,7 @@ _read = json.JSONDecoder().raw_decode
 _encoder = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _write = _encoder.encode
 # Nor does `encode` keep what does the work, which it makes in each call. Without containers, nothing can refer to itself.
-_make_encoder: Any = getattr(json.encoder, "c_make_encoder", None)
+_make_encoder: Any = getattr(encoder, "c_make_encoder", None)
 _write_scalars: Any = _make_encoder and _make_encoder(
     None, _encoder.default, encode_basestring, None, ":", ",", False, False, True
 )

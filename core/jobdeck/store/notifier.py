@@ -226,6 +226,8 @@ class SocketNotifier(RequestHandlers):
             except OSError:
                 receiver.close()
                 if attempt == 2:
+                    with contextlib.suppress(OSError):
+                        self._folder.rmdir()  # of no use: its path is too long, for example
                     raise
                 # The last listener may have removed the folder just now.
             else:

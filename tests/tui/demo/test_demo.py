@@ -24,12 +24,13 @@ from jobdeck_tui.demo.schedules import SCHEDULES, add_schedules
 def demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Queue, Demo]]:
     """A demo that has not started: its history is written."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr(sandbox, "LEASE", 1.0)
     monkeypatch.setattr(sandbox, "HEARTBEAT", 0.3)
     with demo_queue() as queue, Demo(queue) as made:
         made._history.join()
         yield queue, made
-    assert [*tmp_path.glob("jobdeck-demo-*")] == []
+    assert [*tmp_path.rglob("*")] == [], "neither its folder nor a socket of a killed process"
     assert not any(thread.name.startswith("jobdeck-demo") for thread in threading.enumerate())
 
 
@@ -53,17 +54,18 @@ def test_every_chart_and_screen_has_data_before_the_first_job_runs(demo: tuple[Q
     assert {State.COMPLETED, State.FAILED} <= {state for state, n in minutes.counts.items() if n}
 
 
-def test_the_newest_failures_of_the_history_are_groups_that_the_live_ones_join(demo: tuple[Queue, Demo]) -> None:
+def test_failures_of_the_history_have_the_place_of_the_live_ones_and_are_one_group_with_them(demo: tuple[Queue, Demo]) -> None:
     queue, made = demo
-    before = {(group.kind, group.error_type, group.place) for group in queue.history.errors()}
     made.faults.cause("outage")
     charge = queue.enqueue("billing.charge", {"order_id": 1, "amount_cents": 100})
     with Worker(queue, threads=1) as worker:
         wait_until(lambda: queue.get(charge.id).state is State.RETRYING)
         worker.stop(0)
     [attempt] = queue.attempts(charge.id)
-    assert attempt.error_type == "PaymentGatewayError"
-    assert {(group.kind, group.error_type, group.place) for group in queue.history.errors()} == before
+    assert attempt.traceback is not None
+    past = [each for job in past_jobs(time.time()) for each in job.attempts if each.error_type == attempt.error_type]
+    assert past
+    assert {(each.traceback or "").splitlines()[-3] for each in past} == {attempt.traceback.splitlines()[-3]}
 
 
 def test_faults_heal_by_themselves_and_say_so(demo: tuple[Queue, Demo], monkeypatch: pytest.MonkeyPatch) -> None:

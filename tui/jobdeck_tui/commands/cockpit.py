@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 _DEFAULT_SIZE = (120, 40)
 
 
-def open_cockpit(front: CliContext, *, demo: bool = False) -> None:
+def open_cockpit(front: CliContext, *, demo: bool = False, tour: str = "") -> None:
     """Run the cockpit until the user quits, and exit with its exit code."""
     if front.web:
         from .web import serve
 
-        serve(front, demo=demo)
+        serve(front, demo=demo, tour=tour)
         return
     wants_frame = front.snapshot or front.screenshot is not None
     # Textual draws on standard error. A cockpit in a browser has no terminal: the environment names its driver.
@@ -55,6 +55,7 @@ def open_cockpit(front: CliContext, *, demo: bool = False) -> None:
         threads=front.threads,
         readonly=front.readonly,
         demo=demo,
+        tour=tour,
         scheme=front.theme,
         ascii_only=front.ascii,
         frame=_frame(front) if wants_frame else None,

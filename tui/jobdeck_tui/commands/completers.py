@@ -135,6 +135,7 @@ def complete_experiments(_ctx: click.Context, _parameter: click.Parameter, incom
         from ..lab.catalog import EXPERIMENTS
 
         yield "list", "List the experiments"
+        yield "notes", "Speaker notes of the tour"
         for each in EXPERIMENTS.values():
             yield each.name, each.claim
 

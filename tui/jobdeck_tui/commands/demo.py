@@ -14,16 +14,26 @@ from .common import CliContext, Subcommand
     epilog="""\b
 Examples:
   jobdeck demo
+  jobdeck demo --tour
+  jobdeck demo --tour 90s
   jobdeck --threads 8 demo
 """,
 )
+@click.option(
+    "--tour",
+    is_flag=False,
+    flag_value="5m",
+    type=click.Choice(["5m", "90s"]),
+    help="Open the tour: five minutes, or the short one of ninety seconds.",
+)
 @click.pass_obj
-def demo_command(front: CliContext) -> None:
+def demo_command(front: CliContext, tour: str | None) -> None:
     """Open the cockpit on a throwaway queue with sample traffic.
 
     The traffic has several kinds and queues; some jobs are slow, some flaky, some always fail. B breaks something
-    on purpose. The queue is deleted when the cockpit closes.
+    on purpose, and T opens the tour: a presentation whose steps run real experiments. The queue is deleted when the
+    cockpit closes.
     """
     from .cockpit import open_cockpit
 
-    open_cockpit(front, demo=True)
+    open_cockpit(front, demo=True, tour=tour or "")

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from ..lab.stage import TimelineEvent
 
 LIST = "list"
+NOTES = "notes"
+"""In place of an experiment: the speaker notes of the tour."""
 _MOST = 2**31 - 1
 
 
@@ -36,6 +38,7 @@ Examples:
   jobdeck lab                                  list the experiments
   jobdeck lab race --seed 7
   jobdeck lab crash --report crash.html
+  jobdeck lab notes                            speaker notes, beside `jobdeck demo --tour`
   jobdeck lab zombie --json | jq '.verdicts[] | select(.holds | not)'
 """,
 )
@@ -54,7 +57,8 @@ def lab_command(front: CliContext, name: str | None, seed: int | None, report: P
 
     Each experiment runs a naive queue beside jobdeck and counts double runs, lost jobs and the like from a ledger that
     the jobs write and from the committed rows. Your own queue is not opened. Exits 1 if jobdeck broke a promise. Without
-    NAME, or with `list`, lists the experiments.
+    NAME, or with `list`, lists the experiments. `notes` shows the speaker notes of the tour: on a terminal those of the
+    step that a running `jobdeck demo --tour` is at, otherwise all of them.
     """
     from ..lab.catalog import EXPERIMENTS
 
@@ -62,6 +66,13 @@ def lab_command(front: CliContext, name: str | None, seed: int | None, report: P
         if report is not None or seed is not None:
             raise click.UsageError("--seed and --report belong to an experiment; name one")
         _list(front)
+        return 0
+    if name == NOTES:
+        if report is not None or seed is not None:
+            raise click.UsageError("--seed and --report belong to an experiment")
+        from .tour_notes import show_notes
+
+        show_notes(front)
         return 0
     if name not in EXPERIMENTS:
         from jobdeck import did_you_mean

@@ -27,7 +27,7 @@ HOST = "127.0.0.1"
 PORT = 8000
 
 
-def serve(front: CliContext, *, demo: bool = False) -> None:
+def serve(front: CliContext, *, demo: bool = False, tour: str = "") -> None:
     """Serve until SIGINT or SIGTERM. Each open page has its own cockpit, with its own worker threads."""
     try:
         from aiohttp import web
@@ -56,12 +56,12 @@ def serve(front: CliContext, *, demo: bool = False) -> None:
     front.settings  # report an invalid setting here, not in the browser  # noqa: B018
     os.environ.update(environment(front))
     try:
-        Loopback(command_line(front, demo=demo), host=HOST, port=port, title="jobdeck").serve()
+        Loopback(command_line(front, demo=demo, tour=tour), host=HOST, port=port, title="jobdeck").serve()
     except OSError as problem:
         raise CommandError(f"Port {port} is not available: {problem.strerror}; choose another with --port.") from None
 
 
-def command_line(front: CliContext, *, demo: bool) -> str:
+def command_line(front: CliContext, *, demo: bool, tour: str = "") -> str:
     """Return the command that opens the cockpit of one page."""
     words = [sys.executable, "-P", "-m", "jobdeck_tui"]  # -P: modules in the current folder must not shadow ours
     database = None if "JOBDECK_DATABASE" in environment(front) else front.db
@@ -69,6 +69,7 @@ def command_line(front: CliContext, *, demo: bool) -> str:
         if value is not None:
             words += [name, str(value)]
     words += ["--readonly"] * front.readonly + ["--ascii"] * front.ascii + ["demo"] * demo
+    words += ["--tour", tour] if tour else []
     return shlex.join(words)
 
 

@@ -40,6 +40,7 @@ class Demo:
             queue: the queue, with the demo's kinds.
             seed: the seed of its traffic.
         """
+        self.queue = queue
         self.folder = Path(queue.where).parent
         self.on_report: Callable[[str], None] = lambda _: None
         """Called with a sentence when something has healed, on any thread."""
@@ -73,6 +74,7 @@ class Demo:
         self._history.join()
         self.workload.stop()
         self.worker.stop()
+        self.queue.wake()  # removes the socket of the killed process
         use_folder(None)
 
     def _report(self, text: str) -> None:

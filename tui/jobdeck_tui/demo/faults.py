@@ -97,14 +97,26 @@ class Faults:
         self._report("The database is unlocked; what waited was written")
 
     def _take_down(self) -> str:
-        if is_down(PAYMENTS):
-            return f"{PAYMENTS} is down already"
-        take_down(PAYMENTS)
-        self._run("outage", self._end_outage)
-        return f"{PAYMENTS} is down for {DOWN:g} s: charges fail, and are retried later and later"
+        return (
+            f"{PAYMENTS} is down for {DOWN:g} s: charges fail, and are retried later and later"
+            if self.take_down(DOWN)
+            else f"{PAYMENTS} is down already"
+        )
 
-    def _end_outage(self) -> None:
-        self._stopped.wait(DOWN)
+    @property
+    def is_payment_down(self) -> bool:
+        """Return whether the payment provider is down now."""
+        return is_down(PAYMENTS)
+
+    def take_down(self, seconds: float) -> bool:
+        """Take the payment provider down for a while; return `False` if it is down already."""
+        if is_down(PAYMENTS):
+            return False
+        take_down(PAYMENTS)
+        return self._run("outage", lambda: self._end_outage(seconds))
+
+    def _end_outage(self, seconds: float) -> None:
+        self._stopped.wait(seconds)
         bring_back(PAYMENTS)
         self._report(f"{PAYMENTS} is back; the retries succeed, spread by their jitter")
 

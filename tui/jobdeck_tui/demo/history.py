@@ -71,7 +71,7 @@ _HABITS = {
     "report.daily": _Habits("default", 0, 2.4),
 }
 _HOPELESS = (kinds.reject_image, kinds.refuse_connection)
-"""What no retry helps against."""
+"""What no retry helps against: each attempt fails in the same way."""
 
 
 @cache
@@ -127,6 +127,7 @@ class _Past:
         random = self._random
         habits = _HABITS[kind]
         attempts: list[PastAttempt] = []
+        cause: tuple[Callable[[str], NoReturn], str] | None = None
         due = created
         for number in range(1, habits.max_attempts + 1):
             free, worker = self._threads[0]
@@ -135,10 +136,11 @@ class _Past:
             if finished >= self._now - 0.05:
                 return None  # its end is not history yet
             heapreplace(self._threads, (finished, worker))
-            if not (habits.errors and random.random() < habits.fails):
+            if cause is None and not (habits.errors and random.random() < habits.fails):
                 attempts.append(PastAttempt(due_at=due, started_at=started, finished_at=finished, worker=worker))
                 break
-            fail, about = random.choice(habits.errors)
+            fail, about = cause or random.choice(habits.errors)
+            cause = (fail, about) if fail in _HOPELESS else None
             error_type, message, traceback = _failure(fail, about)
             attempts.append(
                 PastAttempt(
@@ -152,8 +154,6 @@ class _Past:
                     traceback=traceback,
                 )
             )
-            if fail in _HOPELESS:
-                break
             due = finished + random.uniform(0.5, 2.0**number)
             if due > self._now - 2:
                 return None

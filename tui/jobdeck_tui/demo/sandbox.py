@@ -11,6 +11,8 @@ from jobdeck import Queue, Settings
 from ..scratch_folder import scratch_folder
 from .kinds import demo_registry
 
+PREFIX = "jobdeck-demo-"
+"""The start of the folder's name."""
 KEPT = 1800.0
 """Retention of finished jobs in seconds: a demo that runs all day must not fill the disk."""
 COROUTINES = 4
@@ -26,7 +28,7 @@ def demo_queue(settings: Settings | None = None) -> Iterator[Queue]:
     Stop the workers of the queue before the context exits.
     """
     settings = settings or Settings.load()
-    with scratch_folder("jobdeck-demo-", "The demo") as folder:
+    with scratch_folder(PREFIX, "The demo") as folder:
         database = str(folder / "demo.db")
         retention = min(settings.retention or KEPT, KEPT)
         # No child processes: they could not import kinds that belong to no app.

@@ -8,7 +8,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from random import Random
 
 from jobdeck import JobdeckError, NewJob, Queue, State
@@ -95,6 +96,7 @@ class Workload:
         self._seed = seed
         self._cancels = Random(f"cancels {seed}")
         self._stopped = threading.Event()
+        self._held = threading.Event()
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -109,6 +111,15 @@ class Workload:
         if self._thread is not None:
             self._thread.join(timeout=0.25)
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Enqueue nothing inside the context, so that something else can be measured."""
+        self._held.set()
+        try:
+            yield
+        finally:
+            self._held.clear()
+
     def _produce(self) -> None:
         prefilled = False
         batches = stream(self._seed)
@@ -119,7 +130,9 @@ class Workload:
                 if not prefilled:
                     prefill(self._queue, self._seed)
                     prefilled = True
-                self._deliver(next(batches), step)
+                orders = next(batches)
+                if not self._held.is_set():
+                    self._deliver(orders, step)
             except JobdeckError as error:
                 if not self._stopped.is_set():
                     logger.warning("The demo could not enqueue: %s", error)

@@ -25,6 +25,7 @@ ORDER = (
     "settings",
     "keys",
     "promises",
+    "demo",
     "lab",
     "troubleshooting",
     "contributing",

@@ -128,6 +128,11 @@ class NumberedTabs(ChoiceBar):
         self._gaps = gaps
         self._notes: Mapping[str, str] = {}
 
+    def set_tabs(self, tabs: Sequence[tuple[str, str]]) -> None:
+        """Replace the tabs: the digit and the name of each."""
+        self._tabs = tabs
+        self.refresh()
+
     def open(self, tab: str, notes: Mapping[str, str] | None = None) -> None:
         """Show which tab is open, and the notes beside the names; `None` keeps the notes."""
         self._opened = tab
