@@ -93,7 +93,7 @@ def test_the_history_reads_no_ready_jobs(filled: Bench) -> None:
         query = runs._by_index(POSTGRES, runs._GIVEN_BACK)
         plan = [row[0] for row in session.execute(f"EXPLAIN (ANALYZE) {query}")]
     assert [line for line in plan if "jobdeck_by_lane" in line], plan
-    assert not [line for line in plan if "pkey" in line or "Seq Scan on jobdeck_jobs" in line], plan
+    assert not [line for line in plan if "jobs_pkey" in line or "Seq Scan on jobdeck_jobs" in line], plan
 
 
 def test_a_nul_in_arguments_and_tags_is_found(store: Bench) -> None:

@@ -163,6 +163,7 @@ class Claimer:
         """See `base.Claimer.claim`."""
         claimed = Claimed()
         with self._connections.write_transaction() as session:
+            session.keep_plans()
             now = self._connections.lease_now(session)
             capacity = _read_capacity(session, request, now)
             if capacity.limited and capacity.open_lanes():

@@ -112,6 +112,7 @@ class Completer:
             ids, leases = [each.job.id for each in results], [each.job.lease for each in results]
             started, finished = [float(each.started_at) for each in results], [float(each.finished_at) for each in results]
             values = [replace_surrogates(each.result_json) for each in results]
+            session.keep_plans()
             completed, waits = session.together(
                 (_COMPLETE_BULK, (ids, leases, started, finished, values)),
                 (HAS_DEPENDENTS, None),  # read once the rows are locked: see `dependencies`
