@@ -65,6 +65,7 @@ def run(
             keymap=read_keymap(config_file(FILE), Cockpit),
             log=log,
         )
+        app.database_url = settings.database
         if wish.frame is not None:
             _print_frame(app, wish.frame, settle=_DEMO_SETTLE_TIME if wish.demo else 0.0)
             if queue.notice is not None:
