@@ -20,6 +20,7 @@ from typing import Any, Self
 from jobdeck import Queue, Settings, record
 
 from .audit import Audit, Verdict
+from .child_main import NICENESS
 from .inside import Section, look_inside
 from .kinds import lab_registry
 from .ledger import LedgerLine, LedgerReader, append
@@ -28,6 +29,7 @@ from .pace import VARIABLE, Pace
 
 POLL = 0.01
 """Seconds between two checks of a condition."""
+_NICENESS = 5
 _PATIENCE = 60.0
 """Seconds after which an experiment gives a condition up."""
 
@@ -258,6 +260,8 @@ class Stage:
         self.pace = Pace(folder / "pace")
         """Its pace, which the viewer changes."""
         self._asked: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self.has_viewer = False
+        """Whether a screen shows it meanwhile; the processes then leave the processor to the screen."""
         self.timeline: list[TimelineEvent] = []
         self._on_event, self._on_figures = on_event, on_figures
         self.lanes: list[StageLane] = []
@@ -345,6 +349,8 @@ class Stage:
         """Start a module of ours as a process that dies with this one."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("JOBDECK_")}
         environment |= {f"JOBDECK_{name.upper()}": str(value) for name, value in settings.items()}
+        if self.has_viewer:
+            environment[NICENESS] = str(_NICENESS)
         environment[VARIABLE] = str(self.folder / "pace")
         environment["PYTHONPATH"] = os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path if entry)
         # -P: modules in the current folder must not shadow ours.

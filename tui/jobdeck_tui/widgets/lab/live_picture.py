@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from itertools import groupby, pairwise
 
 from rich.style import Style
@@ -149,6 +150,7 @@ def _part(part: Cells | PictureRows | Columns, width: int, height: int, styles: 
 # -- cells ------------------------------------------------------------------------------------------------
 
 
+@lru_cache(8)
 def shrink(states: str, cells: int) -> str:
     """Return at most so many cells for the jobs: each letter keeps its share, about where it was."""
     if len(states) <= cells or cells <= 0:
@@ -157,9 +159,14 @@ def shrink(states: str, cells: int) -> str:
     left = dict.fromkeys(_WORST, 0.0)
     found = []
     for at in range(cells):
-        for letter in states[round(at * size) : round((at + 1) * size)]:
-            left[letter] += 1
-        chosen = next((letter for letter in _WORST if left[letter] >= size), max(_WORST, key=lambda letter: left[letter]))
+        part = states[round(at * size) : round((at + 1) * size)]
+        chosen = part[0]
+        left[chosen] += part.count(chosen)
+        if left[chosen] < size:  # else it has the whole cell
+            for letter in part:
+                if letter != chosen:
+                    left[letter] += 1
+            chosen = max(_WORST, key=left.__getitem__)
         left[chosen] -= size
         found.append(chosen)
     return "".join(found)
