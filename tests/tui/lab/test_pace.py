@@ -70,6 +70,20 @@ def test_a_sleep_follows_the_speed_and_stands_still_in_a_pause(pace: Pace) -> No
     assert not sleeper.is_alive()
 
 
+def test_a_viewer_whose_key_comes_after_the_end_writes_into_no_file_that_has_taken_its_place(tmp_path: Path) -> None:
+    pace = Pace(tmp_path / "pace")
+    pace.close()
+    with (tmp_path / "mine").open("w+b") as mine:  # the descriptor that was closed last is the next to be given out
+        mine.write(b"my own bytes, as they were before")
+        mine.flush()
+        pace.set_paused(True)
+        pace.step()
+        pace.set_speed(4)
+        assert (tmp_path / "mine").read_bytes() == b"my own bytes, as they were before"
+        assert (pace.is_paused, pace.speed) == (False, 1.0)
+    pace.close()
+
+
 def test_a_viewer_who_leaves_ends_a_pause(pace: Pace) -> None:
     pace.set_paused(True)
     pace.wait_turn(lambda: True)

@@ -149,6 +149,7 @@ def run_experiment(
         scratch_folder("jobdeck-lab-", "The lab") as folder,
         Stage(folder, seed=seed, on_event=on_event, on_figures=on_figures) as stage,
     ):
+        stage.has_viewer = on_view is not None
         on_stage(stage)
         with LiveViewer(module, stage, on_view) if on_view is not None and lanes_of(module) else nullcontext():
             findings: Findings = module.run(stage, **size)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import struct
+import threading
 import time
 from collections.abc import Callable
 from functools import cache
@@ -24,25 +25,37 @@ _SLOW_JOB = 0.004
 """Seconds that half the speed adds to a job that does nothing."""
 
 
+_Values = tuple[float, bool, int]
+"""The speed, whether it is paused, and the steps that may be taken meanwhile."""
+_USUAL: _Values = (1.0, False, 0)
+
+
+def _read(descriptor: int) -> _Values:
+    speed, paused, steps = _RECORD.unpack(os.pread(descriptor, _RECORD.size, 0))
+    return speed, paused, steps
+
+
 class Pace:
     """The pace, shared by all processes of an experiment through a file."""
 
     def __init__(self, path: Path) -> None:
         """Open the file; it is created with the usual pace if it does not exist."""
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        self._descriptor: int | None = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        self._lock = threading.Lock()
+        """Held while the file is used: after `close`, its descriptor may be that of any other file."""
         if not os.fstat(self._descriptor).st_size:
-            self._write(1.0, False, 0)
+            os.pwrite(self._descriptor, _RECORD.pack(*_USUAL), 0)
 
     def close(self) -> None:
-        """Close the file."""
-        os.close(self._descriptor)
+        """Close the file; from then on the pace is the usual one, and cannot be changed."""
+        with self._lock:
+            if self._descriptor is not None:
+                os.close(self._descriptor)
+            self._descriptor = None
 
-    def _read(self) -> tuple[float, bool, int]:
-        speed, paused, steps = _RECORD.unpack(os.pread(self._descriptor, _RECORD.size, 0))
-        return speed, paused, steps
-
-    def _write(self, speed: float, paused: bool, steps: int) -> None:
-        os.pwrite(self._descriptor, _RECORD.pack(speed, paused, steps), 0)
+    def _read(self) -> _Values:
+        with self._lock:
+            return _USUAL if self._descriptor is None else _read(self._descriptor)
 
     @property
     def speed(self) -> float:
@@ -66,13 +79,16 @@ class Pace:
         """Let one thing happen, and pause again: a job starts, or the experiment does what it does next."""
         self._change(lambda speed, paused, steps: (speed, True, steps + 1 if paused else 1))
 
-    def _change(self, change: Callable[[float, bool, int], tuple[float, bool, int]]) -> tuple[float, bool, int]:
-        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
-        try:
-            changed = change(*self._read())
-            self._write(*changed)
-        finally:
-            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+    def _change(self, change: Callable[[float, bool, int], _Values]) -> _Values:
+        with self._lock:
+            if self._descriptor is None:
+                return _USUAL
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+            try:
+                changed = change(*_read(self._descriptor))
+                os.pwrite(self._descriptor, _RECORD.pack(*changed), 0)
+            finally:
+                fcntl.flock(self._descriptor, fcntl.LOCK_UN)
         return changed
 
     def wait_turn(self, is_stopped: Callable[[], bool] = lambda: False) -> None:
@@ -85,7 +101,7 @@ class Pace:
     def _take_step(self) -> bool:
         taken = False
 
-        def take(speed: float, paused: bool, steps: int) -> tuple[float, bool, int]:
+        def take(speed: float, paused: bool, steps: int) -> _Values:
             nonlocal taken
             taken = not paused or steps > 0
             return speed, paused, steps - 1 if steps else 0

@@ -19,6 +19,7 @@ from typing import Any, Self
 from jobdeck import Queue, Settings, record
 
 from .audit import Audit, Verdict
+from .child_main import NICENESS
 from .child_process import start_module
 from .inside import Section, look_inside
 from .kinds import lab_registry
@@ -28,6 +29,7 @@ from .pace import VARIABLE, Pace
 
 POLL = 0.01
 """Seconds between two checks of a condition."""
+_NICENESS = 5
 _PATIENCE = 60.0
 """Seconds after which an experiment gives a condition up."""
 
@@ -258,6 +260,8 @@ class Stage:
         self.pace = Pace(folder / "pace")
         """Its pace, which the viewer changes."""
         self._asked: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self.has_viewer = False
+        """Whether a screen shows it meanwhile; the processes then leave the processor to the screen."""
         self.timeline: list[TimelineEvent] = []
         self._on_event, self._on_figures = on_event, on_figures
         self.lanes: list[StageLane] = []
@@ -343,4 +347,7 @@ class Stage:
 
     def start_process(self, words: Sequence[str], folder: Path, settings: Mapping[str, Any]) -> subprocess.Popen[bytes]:
         """Start a module of ours as a process that dies with this one."""
-        return start_module(words, folder, settings, {VARIABLE: str(self.folder / "pace")})
+        environment = {VARIABLE: str(self.folder / "pace")}
+        if self.has_viewer:
+            environment[NICENESS] = str(_NICENESS)
+        return start_module(words, folder, settings, environment)

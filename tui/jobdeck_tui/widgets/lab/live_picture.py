@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import pairwise
+from functools import lru_cache
+from itertools import groupby, pairwise
 
 from rich.style import Style
 
@@ -149,6 +150,7 @@ def _part(part: Cells | PictureRows | Columns, width: int, height: int, styles: 
 # -- cells ------------------------------------------------------------------------------------------------
 
 
+@lru_cache(8)
 def shrink(states: str, cells: int) -> str:
     """Return at most so many cells for the jobs: each letter keeps its share, about where it was."""
     if len(states) <= cells or cells <= 0:
@@ -157,9 +159,14 @@ def shrink(states: str, cells: int) -> str:
     left = dict.fromkeys(_WORST, 0.0)
     found = []
     for at in range(cells):
-        for letter in states[round(at * size) : round((at + 1) * size)]:
-            left[letter] += 1
-        chosen = next((letter for letter in _WORST if left[letter] >= size), max(_WORST, key=lambda letter: left[letter]))
+        part = states[round(at * size) : round((at + 1) * size)]
+        chosen = part[0]
+        left[chosen] += part.count(chosen)
+        if left[chosen] < size:  # else it has the whole cell
+            for letter in part:
+                if letter != chosen:
+                    left[letter] += 1
+            chosen = max(_WORST, key=left.__getitem__)
         left[chosen] -= size
         found.append(chosen)
     return "".join(found)
@@ -174,8 +181,8 @@ def _cells(states: str, width: int, height: int, styles: Styles) -> list[Line]:
     lines: list[Line] = []
     for start in range(0, len(shown), in_row):
         line: Line = [("  ", Style())]
-        for letter in shown[start : start + in_row]:
-            line.append((_GLYPHS[letter] + (" " if spaced else ""), styles(meanings[letter])))
+        for letter, run in groupby(shown[start : start + in_row]):  # a piece for each cell would take half the time of a frame
+            line.append(((_GLYPHS[letter] + (" " if spaced else "")) * len([*run]), styles(meanings[letter])))
         lines.append(line)
     return lines
 
@@ -208,12 +215,12 @@ def _columns(chart: Columns, width: int, height: int, styles: Styles) -> list[Li
     lines: list[Line] = [[(f"  {top:g} {chart.unit}", styles("quiet"))]]
     for level in range(tall - 1, -1, -1):
         line: Line = [("  ", Style())]
-        for at, (cell, mood) in enumerate(zip(bar_cells(values, tall, top, level), moods, strict=True)):
-            point = points[at] if at < len(points) else None
+        drawn = [(cell, mood) for cell, mood in zip(bar_cells(values, tall, top, level), moods, strict=True)]
+        for at, point in enumerate(points):
             if point is not None and int(min(tall - 1, point / top * tall)) == level:
-                line.append(("●", styles("accent")))
-            else:
-                line.append((cell, styles(mood)))
+                drawn[at] = ("●", Mood.ACCENT)
+        for mood, run in groupby(drawn, key=lambda each: each[1]):
+            line.append(("".join(cell for cell, _ in run), styles(mood)))
         lines.append(line)
     left, right = chart.labels
     gap = max(1, room - len(left) - len(right))
