@@ -166,7 +166,7 @@ class _Past:
         spec = JobSpec(kind, {}) if not with_args else _spec(kind, schedule, random)
         return PastJob(
             kind=kind,
-            args_json=json.dumps(spec.args),
+            args_json=json.dumps(spec.args) if spec.args else "{}",
             queue=habits.queue,
             created_at=created,
             attempts=tuple(attempts),
@@ -187,4 +187,4 @@ def _range(first: float, end: float, step: float) -> list[float]:
 
 def _rate(at: float) -> float:
     """Return the jobs a second, `at` seconds after the start of the history: a morning that gets busier, in waves."""
-    return 4 + 9 * (at / SECONDS) ** 2 + 3 * math.sin(at * math.tau / 97) + 2 * math.sin(at * math.tau / 31)
+    return 3 + 7 * (at / SECONDS) ** 2 + 2 * math.sin(at * math.tau / 97) + math.sin(at * math.tau / 31)
