@@ -10,7 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from tests.pictures import animate, glyphs
+from tests.pictures import animate, glyphs, stills
 from tests.pictures.frames import Caption, Cell, Frame, Recording, line_of, load, save
 from tests.pictures.recorder import lines_of, without_glimpses
 from tests.pictures.svg import changes, draw, encode
@@ -82,7 +82,7 @@ class TestThePictureOfTheRepository:
     def test_it_loops_within_the_time_that_somebody_looks_at_it(self) -> None:
         lengths = {each.attrib["dur"] for each in elements(PICTURE.read_text(), "animateTransform")}
         assert len(lengths) == 1, "its parts would drift apart"
-        assert 15 <= float(lengths.pop()[:-1]) <= 28
+        assert 15 <= float(lengths.pop()[:-1]) <= animate.LONGEST
 
     def test_it_runs_and_loads_nothing(self) -> None:
         picture = PICTURE.read_text()
@@ -119,13 +119,34 @@ class TestThePictureOfTheRepository:
         first, last = shown(picture, 0), shown(picture, seconds - 0.1)
         assert first[0].startswith("$")
         assert "LIVE" in last[0]
-        assert any("12 threads" in line or "/12 busy" in line for line in last)
+        assert any("16 threads" in line or "/16 busy" in line for line in last), "those of the second worker, too"
 
     def test_it_stands_still_for_who_wants_less_motion(self) -> None:
         style = elements(PICTURE.read_text(), "style")[0].text or ""
         assert "@media(prefers-reduced-motion:reduce){.play{display:none}.still{display:inline}}" in style
         [still, _] = [each for each in elements(PICTURE.read_text(), "g") if each.get("class") == "still"]
         assert len([*still]) >= animate.SIZE[1]
+
+
+@pytest.mark.parametrize("name", stills.STILLS)
+class TestTheStills:
+    def test_it_is_there_small_and_shown_in_the_readme(self, name: str) -> None:
+        picture = stills.FOLDER / name
+        assert 4_000 < picture.stat().st_size < stills.LIMIT
+        assert f"(tests/pictures/{name})" in (stills.FOLDER.parent.parent / "README.md").read_text()
+
+    def test_it_runs_and_loads_nothing_and_names_no_folder_of_a_machine(self, name: str) -> None:
+        picture = (stills.FOLDER / name).read_text()
+        assert {each.tag.removeprefix(SVG) for each in ET.fromstring(picture).iter()} <= {
+            "svg", "title", "style", "defs", "g", "use", "path", "rect", "circle", "text"
+        }  # fmt: skip
+        assert not re.findall(r"(?<![\w.:/])/(?:home|root|tmp|work|Users|opt)/[\w.-]*", picture)
+
+    def test_it_shows_what_the_readme_says(self, name: str) -> None:
+        picture = ET.fromstring((stills.FOLDER / name).read_text())
+        words = " ".join(each.text or "" for each in picture.iter(SVG + "text"))
+        for word in {"tour.svg": ("12 of 20 orders", "again", "trade-off"), "timeline.svg": ("timeline", "crashed")}[name]:
+            assert word in words
 
 
 class TestTheEncoder:

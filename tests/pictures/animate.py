@@ -1,6 +1,7 @@
 """The README's animated picture, from the real program: `jobdeck demo` runs in a terminal, and keys are typed.
 
     pip install -e '.[pictures]'
+    python -m tests.pictures.make                                  this picture and the stills, the README's pictures
     python tests/pictures/animate.py                               writes tests/pictures/demo.svg; about a minute
     python tests/pictures/animate.py --recording /tmp/demo.json    the same, and keeps the recording, or draws it again
     python tests/pictures/animate.py --recording /tmp/demo.json --frame 40 --png /tmp/40.png     one frame, to look at
@@ -11,24 +12,24 @@ PNG files need rsvg-convert (librsvg2-bin).
 from __future__ import annotations
 
 import argparse
-import os
-import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
 sys.path.insert(0, str(ROOT))
 
 from tests.pictures.frames import Recording, load, save  # noqa: E402
+from tests.pictures.real_terminal import real_terminal  # noqa: E402
 from tests.pictures.recorder import Recorder  # noqa: E402
-from tests.pictures.svg import GROUND, TEXT, draw, encode  # noqa: E402
+from tests.pictures.svg import draw, encode  # noqa: E402
 
 PICTURE = Path(__file__).parent / "demo.svg"
 SIZE = (120, 34)
 LIMIT = 600_000
 """Bytes that the picture may have: it is loaded with the README."""
+LONGEST = 28
+"""Seconds that it may take: as long as somebody looks at it."""
 TITLE = "jobdeck demo"
 
 
@@ -71,30 +72,10 @@ def _still(recording: Recording, number: int, png: Path) -> None:
 
 
 def record() -> Recording:
-    """Run the demo, type the keys of the story, and return what was seen.
-
-    The packages are found through links in a folder with a short name: tracebacks on the screen show where the code is.
-    """
-    folder = Path(tempfile.gettempdir()) / "jobdeck"
-    folder.mkdir()  # an error if it exists: it may be somebody's
-    try:
-        for package in (ROOT / "core" / "jobdeck", ROOT / "tui" / "jobdeck_tui"):
-            (folder / package.name).symlink_to(package, target_is_directory=True)
-        profile = folder / "profile"
-        profile.write_text(f'jobdeck() {{ "{sys.executable}" -m jobdeck_tui "$@"; }}\nPS1="$ "\n')
-        environ = {name: value for name, value in os.environ.items() if not name.startswith(("JOBDECK_", "TEXTUAL", "XDG_"))}
-        environ.pop("NO_COLOR", None)
-        environ |= {"PYTHONPATH": str(folder), "ENV": str(profile), "HOME": str(folder), "LOGNAME": "ann", "USER": "ann"}
-        environ |= {"TERM": "xterm-256color", "COLORTERM": "truecolor", "LC_ALL": "C.UTF-8"}
-        terminal = Recorder(["sh", "-i"], SIZE, environ, ground=GROUND, text=TEXT)
-        try:
-            terminal.wait_for(lambda text: text.startswith("$ "))
-            _story(terminal)
-            return terminal.finish()
-        finally:
-            terminal.close()
-    finally:
-        shutil.rmtree(folder)
+    """Run the demo, type the keys of the story, and return what was seen."""
+    with real_terminal(SIZE) as terminal:
+        _story(terminal)
+        return terminal.finish()
 
 
 def _story(terminal: Recorder) -> None:
@@ -105,19 +86,20 @@ def _story(terminal: Recorder) -> None:
     terminal.type("jobdeck demo", pace=0.06)
     terminal.press("enter")
     terminal.wait_for(lambda text: "LIVE" in text)
-    terminal.pause(2.8)
+    terminal.pause(2.2)
 
     terminal.press("/", "Filter as you type")
     terminal.wait_for(lambda text: "jobs match" in text)
     terminal.pause(0.3)
-    terminal.type("state:failed", pace=0.08)
+    terminal.type("state:failed refused", pace=0.07)
     terminal.pause(0.4)
     terminal.press("enter")
     terminal.wait_for(lambda text: "/state:failed" in text)
+    terminal.pause(0.2)
     _choose(terminal, "j", "Choose a job", "3/3")
     terminal.press("enter", "Open it: its life, its arguments, and the error of each attempt")
     terminal.wait_for(lambda text: "attempts exhausted" in text)
-    terminal.pause(2.1)
+    terminal.pause(1.7)
     terminal.press("esc", "Back")
     terminal.wait_for(lambda text: "/state:failed" in text)
     terminal.pause(0.3)
@@ -135,14 +117,14 @@ def _story(terminal: Recorder) -> None:
     terminal.mark_still()
     terminal.press("w", "Why is it not running?")
     terminal.wait_for(lambda text: "why ·" in text)
-    terminal.pause(2.2)
+    terminal.pause(1.8)
     terminal.press("esc")
     terminal.wait_for(lambda text: "why ·" not in text)
     terminal.pause(0.3)
     terminal.press("x", "Cancel it …")
-    terminal.pause(1.0)
+    terminal.pause(0.8)
     terminal.press("z", "… and undo that")
-    terminal.pause(1.0)
+    terminal.pause(0.8)
     for _ in range(3):
         terminal.press("+", "Raise its priority")
         terminal.pause(0.1)

@@ -30,7 +30,7 @@ BUSY = 0.06
 _BUSY_FOR = 0.4
 GLIMPSE = 0.045
 """Frames that are followed by another within this are left out: nobody sees them, and each makes the picture larger."""
-PATIENCE = 0.8
+PATIENCE = 0.5
 """Seconds that a wait for the program has in the picture. What a wait takes longer is left out, as the picture shows how the
 program is used, and not how much else the machine had to do that recorded it."""
 _UPDATE, _UPDATED = b"\x1b[?2026h", b"\x1b[?2026l"

@@ -106,9 +106,9 @@ class CounterDeltas(ABC):
         self._metrics[_slot(failed_at), queue, kind, "retried", 0] += 1
         self._totals[queue, kind, "retried", 0] += 1
 
-    def record_final(self, queue: str, kind: str, state: State) -> None:
-        """Record in the totals that a job became final, whether or not the queue keeps its row."""
-        self._totals[queue, kind, state, 0] += 1
+    def record_final(self, queue: str, kind: str, state: State, n: int = 1) -> None:
+        """Record in the totals that `n` jobs became final, whether or not the queue keeps their rows."""
+        self._totals[queue, kind, state, 0] += n
 
     def record_results(self, results: Sequence[AttemptResult], outcome: str) -> None:
         """Record attempts that ended with the same outcome.

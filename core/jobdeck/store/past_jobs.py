@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from random import Random
 
@@ -126,14 +126,19 @@ def _reason(job: PastJob, last: PastAttempt) -> Reason:
 def _count(jobs: Sequence[PastJob], counters: CounterDeltas) -> None:
     """Count all attempts by the time at which they started and finished."""
     times: defaultdict[tuple[str, str, str], list[tuple[float, float, float]]] = defaultdict(list)
+    final: Counter[tuple[str, str, State]] = Counter()
     for job in jobs:
-        for number, each in enumerate(job.attempts, 1):
-            measure = "crashed" if each.outcome is Outcome.CRASHED else job.state.value
-            if number < len(job.attempts):
-                measure = "crashed" if each.outcome is Outcome.CRASHED else State.FAILED.value
-                counters.record_retry(job.queue, job.kind, each.finished_at)
-            times[job.queue, job.kind, measure].append((each.due_at, each.started_at, each.finished_at))
-        counters.record_final(job.queue, job.kind, job.state)
+        queue, kind, last = job.queue, job.kind, job.attempts[-1]
+        for each in job.attempts:
+            measure = "completed" if each.outcome is Outcome.COMPLETED else "failed"
+            if each.outcome is Outcome.CRASHED:
+                measure = "crashed"
+            if each is not last:
+                counters.record_retry(queue, kind, each.finished_at)
+            times[queue, kind, measure].append((each.due_at, each.started_at, each.finished_at))
+        final[queue, kind, job.state] += 1
+    for (queue, kind, state), n in final.items():
+        counters.record_final(queue, kind, state, n)
     for (queue, kind, measure), found in times.items():
         counters.record_times(queue, kind, measure, found)
 

@@ -45,6 +45,8 @@ def test_every_chart_and_screen_has_data_before_the_first_job_runs(demo: tuple[Q
     assert all(each.completed for each in minutes.slices[1:])
     assert sum(each.failed for each in minutes.slices) > 50
     assert minutes.run.p95 is not None
+    samples = queue.history.metrics(seconds=SECONDS, slices=10).slices
+    assert sum(bool(each.depth) for each in samples) >= 5, "jobs were waiting when the depth was sampled"
     assert len(queue.history.errors()) >= 6
     now = queue.clock.now()
     runs = queue.history.runs(now - 60, now).runs

@@ -24,8 +24,11 @@ KEPT = 1000
 WORKERS = (("web-1:4021:9f2c1a", 6), ("web-2:4107:03be77", 4))
 """Its workers, and their threads."""
 _STEP = 0.5
-_BURSTS = (140.0, 290.0, 430.0, 545.0)
-"""Seconds after its start at which many jobs arrive at once."""
+_MINUTE = 60
+_RUSH = (20, 90)
+"""The jobs that arrive at once in each minute, just before it is full: depths are sampled then."""
+_BURSTS = {2: 150, 4: 190, 7: 170, 9: 200}
+"""Minute of the history → the jobs of a burst in it."""
 
 
 def _fail_payment(_: str) -> NoReturn:
@@ -106,9 +109,11 @@ class _Past:
             owed += _STEP * _rate(at) * random.uniform(0.7, 1.3)
             arrivals += [(at + random.random() * _STEP, kind, None) for kind in random.choices(names, weights, k=int(owed))]
             owed -= int(owed)
-        for burst in _BURSTS:
+        first_minute = -(now - SECONDS) % _MINUTE
+        for minute, at in enumerate(_range(first_minute, SECONDS - 2, _MINUTE)):
             kind = random.choice(("mail.newsletter", "img.resize", "webhook.post"))
-            arrivals += [(burst + random.random() * 2, kind, None) for _ in range(random.randint(120, 220))]
+            arrivals += [(at + random.uniform(-0.3, 0.3), kind, None) for _ in range(random.randint(*_RUSH))]
+            arrivals += [(at + random.uniform(-0.5, 1.0), kind, None) for _ in range(_BURSTS.get(minute, 0))]
         ticks = [(each.every, each) for each in SCHEDULES]
         for every, schedule in ticks:
             first = every - (now - SECONDS) % every
@@ -161,7 +166,7 @@ class _Past:
         spec = JobSpec(kind, {}) if not with_args else _spec(kind, schedule, random)
         return PastJob(
             kind=kind,
-            args_json=json.dumps(spec.args),
+            args_json=json.dumps(spec.args) if spec.args else "{}",
             queue=habits.queue,
             created_at=created,
             attempts=tuple(attempts),
@@ -182,4 +187,4 @@ def _range(first: float, end: float, step: float) -> list[float]:
 
 def _rate(at: float) -> float:
     """Return the jobs a second, `at` seconds after the start of the history: a morning that gets busier, in waves."""
-    return 4 + 9 * (at / SECONDS) ** 2 + 3 * math.sin(at * math.tau / 97) + 2 * math.sin(at * math.tau / 31)
+    return 3 + 7 * (at / SECONDS) ** 2 + 2 * math.sin(at * math.tau / 97) + math.sin(at * math.tau / 31)
