@@ -134,6 +134,8 @@ class RequestGuard:
             return problem(
                 429, "Too many requests", "Too many requests are in progress; try again.", headers={"Retry-After": "1"}
             )
+        if "\n" in path:  # which the router matches with no resource, although most take names
+            return problem(400, "Malformed path", "The path contains a line break, which no name may have.")
         length = headers.get("content-length", "")
         if length.isdecimal() and int(length[:20]) > self._limit(path):
             return _too_large(self._limit(path))

@@ -211,7 +211,7 @@ def send_hostile(api: Api, endpoint: Endpoint, names: tuple[str, ...]) -> None:
         url = f"/api/v1{endpoint.path.format(name)}"
         answer = api.client(endpoint.scope).request(endpoint.method, url, **endpoint.send)
         assert problem(answer, answer.status_code)
-        assert answer.status_code in (404, 405, 422), (name, answer.text)
+        assert answer.status_code in ((400,) if "%0a" in name else (404, 405, 422)), (name, answer.text)
         assert "set-cookie" not in answer.headers
 
 
