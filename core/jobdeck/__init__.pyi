@@ -40,9 +40,6 @@ from .execution.stack_trace import (
 from .http.access import (
     is_cross_site as is_cross_site,
 )
-from .http.client.open import (
-    open_queue as open_queue,
-)
 from .http.server import (
     HttpServer as HttpServer,
 )
@@ -516,6 +513,9 @@ from .model.suggestions import (
 )
 from .model.trace_context import (
     trace_of_variables as trace_of_variables,
+)
+from .opening import (
+    open_queue as open_queue,
 )
 from .processes.crash_guard import (
     CrashGuard as CrashGuard,

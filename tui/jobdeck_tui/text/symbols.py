@@ -34,6 +34,8 @@ _OTHERS: Mapping[str, str] = MappingProxyType(
         "!": "needs attention: it takes unusually long, is stuck, or there are warnings",
         "≤": "a limit: at most so many at once",
         "‖": "paused",
+        "■": "in the lab: a job that has run once",
+        "▶": "in the lab: the lane that runs now",
         "·": "idle, off or nothing; between texts: a separator",
         "…": "text that was cut",
         "⋯": "lines that are not shown",

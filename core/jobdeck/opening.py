@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ...model.address import DatabaseAddress
-from ...queue import Queue
-from ...settings import Settings
+from .model.address import DatabaseAddress
+from .queue import Queue
+from .settings import Settings
 
 
 def open_queue(
@@ -32,6 +32,6 @@ def open_queue(
     address = DatabaseAddress.parse(text)
     if not address.is_api:
         return Queue(text, settings=settings, create=create, readonly=readonly)
-    from .remote_queue import RemoteQueue
+    from .http.client.remote_queue import RemoteQueue
 
     return RemoteQueue(address.text, settings=settings, readonly=readonly)
