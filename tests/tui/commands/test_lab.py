@@ -100,7 +100,15 @@ def test_the_page_is_whole_loads_nothing_and_shows_texts_as_they_are(
     page = _Page()
     page.feed((tmp_path / "out.html").read_text(encoding="utf-8"))
     assert (page.open, page.loads) == ([], [])
-    for words in ("a <b> of", "WHERE at < 1 & 2", "jobdeck lab race --seed 7", "It is what it is.", "SELECT", "durability"):
+    for words in (
+        "a <b> of",
+        "WHERE at < 1 & 2",
+        "jobdeck lab race --seed 7",
+        "It is what it is.",
+        "SELECT",
+        "durability",
+        "jobdeck/store/sqlite/claim.py:",
+    ):
         assert words in page.text
 
 

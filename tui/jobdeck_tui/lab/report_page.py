@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from html import escape
 
 from .catalog import LabReport
+from .inside import Section
 from .stage import TimelineEvent
 
 _STYLE = """
@@ -46,6 +47,7 @@ def report_page(report: LabReport) -> str:
         parts.append("<ul>" + "".join(f"<li>{escape(note)}</li>" for note in findings.notes) + "</ul>")
     if findings.ladder:
         parts.append(f"<h2>The shortest counterexample</h2><pre>{escape(chr(10).join(findings.ladder))}</pre>")
+    parts += [_inside(section) for section in report.inside]
     if findings.figures:
         rows = [(each.lane, each.name, f"{each.value:g} {each.unit}".strip()) for each in findings.figures]
         parts += ["<h2>Figures</h2>", _table(("lane", "figure", "value"), rows)]
@@ -57,6 +59,17 @@ def report_page(report: LabReport) -> str:
     machine = [*report.machine.items(), ("seed", str(report.seed)), ("took", f"{report.seconds:.1f} s")]
     parts += ["<h2>Machine and versions</h2>", _table(("what", "value"), machine), "</body></html>"]
     return "\n".join(parts) + "\n"
+
+
+def _inside(section: Section) -> str:
+    rows = []
+    for each in section.statements:
+        plan = "".join(f"<br><span class=quiet>{escape(step)}</span>" for step in each.plan)
+        rows.append(f"<tr><td><code>{escape(each.place)}</code></td><td><code>{escape(each.sql)}{plan}</code></td></tr>")
+    table = f"<table>{''.join(rows)}</table>"
+    return (
+        f"<h2>Inside: {escape(section.title)}</h2><p>{escape(section.why)}</p><details><summary>SQL</summary>{table}</details>"
+    )
 
 
 def _verdicts(report: LabReport) -> str:

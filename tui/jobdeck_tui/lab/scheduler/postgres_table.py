@@ -75,7 +75,7 @@ class PostgresTable(LaneTable):
         with contextlib.suppress(_driver().Error):  # the server may be away; another lab drops it later
             for connection in getattr(self, "_workers", ()):
                 connection.close()
-            self._own.execute(f'DROP SCHEMA "{schema}" CASCADE')
+            self._own.execute(f'DROP SCHEMA "{schema}" CASCADE'.encode())
 
     def _run(self, connection: psycopg.Connection[Any], sql: str, values: Any = None) -> psycopg.Cursor[Any]:
         """Run a statement of a program, on the table of this lab's schema."""

@@ -156,7 +156,7 @@ def shrink(states: str, cells: int) -> str:
     if len(states) <= cells or cells <= 0:
         return states[: max(0, cells)]
     size = len(states) / cells
-    left = dict.fromkeys(_WORST, 0.0)
+    left: dict[str, float] = dict.fromkeys(_WORST, 0.0)
     found = []
     for at in range(cells):
         part = states[round(at * size) : round((at + 1) * size)]
