@@ -17,7 +17,7 @@ if __name__ == "__main__":
 
 GUIDE = ROOT / "tui" / "jobdeck_tui" / "guide"
 _REGION = re.compile(r"<!-- generated: (.+?) -->\n(.*?)<!-- end -->\n", re.DOTALL)
-_OWN_TABLE = 10
+_OWN_TABLE = 13
 """A screen with at least this many lines gets a table of its own."""
 
 

@@ -104,6 +104,25 @@ def test_a_worker_started_with_nohup_ignores_the_end_of_its_terminal(deck: Comma
     assert "SIGHUP" not in log
 
 
+def test_a_command_that_is_waited_for_exits_as_it_does_in_a_shell(deck: CommandLine) -> None:
+    (deck.folder / "text").write_text("not a program\n")
+    worker = deck.start("worker")
+    codes = {
+        words: deck("run", "--wait", "--max-attempts", 1, *words).exit_code
+        for words in (
+            ("--", "sh", "-c", "exit 7"),
+            ("--", "sh", "-c", "kill -9 $$"),
+            ("--timeout", "0.2s", "--", "sleep", "20"),
+            ("--", "no-such-program"),
+            ("--", "./text"),
+            ("--cwd", "nowhere", "--", "true"),
+        )
+    }
+    worker.terminate()
+    worker.communicate(timeout=20)
+    assert [*codes.values()] == [7, 137, 124, 127, 126, 1]
+
+
 def test_the_job_of_a_killed_worker_is_rerun_and_its_first_attempt_is_crashed(deck: CommandLine) -> None:
     env = {"JOBDECK_LEASE": "0.5"}
     deck.done("run", "--shell", "echo run $JOBDECK_ATTEMPT >> runs; [ $JOBDECK_ATTEMPT = 2 ] || exec sleep 2")

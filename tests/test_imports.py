@@ -124,6 +124,13 @@ def test_the_front_imports_only_what_the_engine_exports() -> None:
     assert any(name == "jobdeck" for _, name in imports("tui"))
 
 
+def test_the_engine_uses_functions_of_time_and_json_that_handlers_cannot_replace() -> None:
+    """Those of `clock` and `json_functions`. The HTTP API runs beside no handlers, and a guard has a process of its own."""
+    allowed = {"clock.py", "json_functions.py", "process_state.py", "crash_guard_main.py", "arguments.py"}
+    found = {path for path, name in imports("core") if name in ("time", "json") and "http" not in path.parts}
+    assert {path.name for path in found} <= allowed
+
+
 def test_only_the_feed_and_the_commands_hold_a_queue() -> None:
     """Screens, forms and widgets describe what to ask a queue; the feed passes the queue to them on its own thread.
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
+
+from .json_functions import json
 
 if TYPE_CHECKING:
     from logging import Logger

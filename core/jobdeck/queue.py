@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from .model.forecast import QueueStats
     from .model.overview import Overview, QueueInfo, WorkerInfo
     from .scheduling.schedules import Schedules
+    from .store.async_enqueuer import AsyncEnqueuer
 
 T = TypeVar("T")
 JobRequest = tuple[str, Mapping[str, Any], JobOptions]
@@ -157,7 +158,9 @@ class Queue:
         self.close()
 
     def close(self) -> None:
-        """Close the database connections of all threads."""
+        """Close the database connections of all threads, after the jobs of `aenqueue` that are being written."""
+        if "_async_enqueuer" in vars(self):
+            self._async_enqueuer.close()
         self.store.close()
 
     def transaction(self) -> AbstractContextManager[Any]:
@@ -219,6 +222,28 @@ class Queue:
     def enqueue_many(self, jobs: Iterable[NewJob]) -> Sequence[Job]:
         """Enqueue checked jobs, in their order, in one commit: all or none. Raises as `enqueue` does."""
         return send(self.store.enqueuer.enqueue, list(jobs))
+
+    async def aenqueue(
+        self, kind: str | Handler, args: Mapping[str, Any] | None = None, /, **options: Unpack[JobOptions]
+    ) -> Job:
+        """Enqueue a job from a coroutine, without blocking its event loop. It is durable when this returns.
+
+        Like `enqueue`. Coroutines that enqueue at the same time share a commit, of a thread that the queue starts. If the
+        coroutine is cancelled while it waits, the job may have been enqueued.
+
+        Needs `asyncio`. Inside an open transaction of the loop's thread the job is a part of it, and is written at once.
+        """
+        return (await self.aenqueue_many([self.new_job(kind, args, **options)]))[0]
+
+    async def aenqueue_many(self, jobs: Iterable[NewJob]) -> Sequence[Job]:
+        """Enqueue checked jobs from a coroutine, as `aenqueue` does: in their order, in one commit, all or none."""
+        return await self._async_enqueuer.enqueue(list(jobs))
+
+    @cached_property
+    def _async_enqueuer(self) -> AsyncEnqueuer:
+        from .store.async_enqueuer import AsyncEnqueuer
+
+        return AsyncEnqueuer(self.store)
 
     def enqueue_new(self, jobs: Iterable[NewJob]) -> Sequence[Enqueued]:
         """Enqueue checked jobs as `enqueue_many` does, and return with each whether it is a new one."""

@@ -11,7 +11,6 @@ Example:
 from __future__ import annotations
 
 import contextlib
-import json
 import threading
 from collections.abc import Mapping
 from random import Random
@@ -22,6 +21,7 @@ from .execution.context import JobContext, capture_logs
 from .execution.executor import execute
 from .execution.log_buffer import MAX_LOG_BYTES, join_pieces
 from .execution.shell import add_shell
+from .json_functions import json
 from .kinds.definition import Handler, default_name
 from .kinds.registry import REGISTRY, Entry, Registry
 from .model.attempt_result import AttemptResult, Cancelled, Completed, Failed, Released, Snoozed

@@ -5,7 +5,8 @@
 What the experiments leave behind is read here again, from the lines of the ledgers and the rows of the databases. In jobdeck's
 lanes: no job is left running, what completed has ended its run, no job starts more often than it may, and no two processes run
 a job at once (but for a worker that was stopped past its lease). The naive race must run jobs twice in nineteen of twenty runs.
-The verdicts of the lab must say the same. Afterwards no process and no folder is left.
+The verdicts of the lab must say the same, and those that a viewer has seen must end with them. Afterwards no process and no
+folder is left.
 """
 
 from __future__ import annotations
@@ -16,12 +17,13 @@ import sqlite3
 import sys
 import tempfile
 from collections import Counter, defaultdict
-from contextlib import closing
+from contextlib import closing, nullcontext
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from jobdeck_tui.lab.catalog import EXPERIMENTS
+from jobdeck_tui.lab.live import LiveView, LiveViewer, lanes_of
 from jobdeck_tui.lab.stage import Findings, Stage
 
 NEVER_ENDING = {"shutdown", "contention", "durability"}
@@ -93,9 +95,22 @@ def disagreements(findings: Findings, folder: Path) -> list[str]:
 def one_run(name: str, seed: int, folder: Path) -> tuple[list[str], bool]:
     """Run an experiment; return the problems, and whether its naive race ran jobs twice."""
     module = import_module(f"jobdeck_tui.lab.experiments.{EXPERIMENTS[name].module}")
+    views: list[LiveView] = []
     with Stage(folder, seed=seed) as stage:
-        findings: Findings = module.run(stage)
-    problems = [f"the lab's own verdict: {each.text}" for each in findings.verdicts if each.is_broken]
+        with (
+            LiveViewer(module, stage, lambda view: views.__setitem__(slice(-1, None), [view]))
+            if lanes_of(module)
+            else nullcontext()
+        ):
+            findings: Findings = module.run(stage)
+        sections = stage.look_inside(name)
+    problems = (
+        [f"the live verdicts end with {views[-1].verdicts}"] if views and views[-1].verdicts != tuple(findings.verdicts) else []
+    )
+    problems += [
+        f"no plan for {each.sql}" for section in sections for each in section.statements if "no plan" in str(each.plan)
+    ]
+    problems += [f"the lab's own verdict: {each.text}" for each in findings.verdicts if each.is_broken]
     problems += [f"process {each.pid} is alive" for lane in stage.lanes for each in lane.processes if each.is_alive]
     for lane in stage.lanes:
         if is_jobdeck(lane.folder):

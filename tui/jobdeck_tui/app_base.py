@@ -174,6 +174,8 @@ class CockpitBase(ThemedApp):
     """Whether the cockpit refuses every action that changes the queue."""
     where: str
     """The database's path or address, as shown to the user."""
+    database_url: str = ""
+    """The configured database, with a password if it has one: never shown. The lab plays lanes of PostgreSQL on its server."""
     by_default: bool
     """Whether `jobdeck` commands find this database without `--db`."""
     demo: Demo | None

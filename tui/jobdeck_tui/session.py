@@ -81,6 +81,7 @@ def run(
             demo=demo,
             tour=wish.tour,
         )
+        app.database_url = settings.database
         if wish.frame is not None:
             _print_frame(app, wish.frame, settle=_DEMO_SETTLE_TIME if wish.demo else 0.0)
             if queue.notice is not None:

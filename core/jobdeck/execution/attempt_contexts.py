@@ -12,6 +12,7 @@ from sys import modules as _modules
 from threading import get_ident
 from typing import Any, ParamSpec, TypeVar
 
+from ..tracing.carried import carried_trace
 from .process_state import ProcessState
 
 P = ParamSpec("P")
@@ -29,6 +30,7 @@ class AttemptContexts:
         """
         self._state = ProcessState() if own_process else None
         self._base = copy_context()
+        self._base.run(carried_trace.set, None)  # a job without a trace belongs to none, whoever started the worker
         self._thread = get_ident()
         self._loop = _current_loop()
         decimal: Any = _modules.get("decimal")
@@ -48,8 +50,8 @@ class AttemptContexts:
         finally:
             if self._state is not None:
                 self._state.leave(started_at)
-            policy = getattr(_modules.get("asyncio.events"), "_event_loop_policy", None)
-            if policy is not None:
+            events = _modules.get("asyncio.events")
+            if events is not None and (policy := getattr(events, "_event_loop_policy", None)) is not None:
                 self._restore_loop(policy)
 
     def restore_process(self) -> None:

@@ -28,6 +28,14 @@ class CommandFailed(PlainError):
         self.label = how
 
 
+class CommandNotFound(GiveUp):
+    """Raised if the program of a command does not exist."""
+
+
+class CommandNotExecutable(GiveUp):
+    """Raised if the program of a command may not be run, or is none."""
+
+
 def run(argv: list[str], cwd: str | None, variables: dict[str, str], job: JobContext) -> int:
     """Run the command for this job, and return its exit code, which is 0.
 
@@ -60,9 +68,12 @@ def run_command(
         )
     except FileNotFoundError as error:
         missing = cwd if cwd is not None and error.filename == cwd else argv[0]
-        raise GiveUp(f"{'Directory' if missing == cwd else 'Command'} {missing!r} does not exist.") from None
+        if missing == cwd:
+            raise GiveUp(f"Directory {missing!r} does not exist.") from None
+        raise CommandNotFound(f"Command {missing!r} does not exist.") from None
     except (PermissionError, NotADirectoryError) as error:
-        raise GiveUp(f"{error.filename!r} cannot be used: {error.strerror}.") from None
+        problem = f"{error.filename!r} cannot be used: {error.strerror}."
+        raise (GiveUp if error.filename == cwd else CommandNotExecutable)(problem) from None
     except ValueError as error:  # a NUL, or a lone surrogate, in the command
         raise GiveUp(f"The command cannot be run: {error}.") from None
     with process:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import socket
 from collections.abc import Callable
 
+from ..json_functions import json
 from ..model.errors import WorkerUnreachable
 
 _TIMEOUT = 2.0

@@ -76,9 +76,10 @@ def _execute(
     process = process_identity()
     started_at = clock.now()
     capture_logs()  # an earlier job may have configured logging
-    given.start_timeout()
+    if job.timeout:
+        given.start_timeout()
     token = current_context.set(given)
-    trace = carried_trace.set(job.trace)
+    trace = None if job.trace is None else carried_trace.set(job.trace)
     entry = None
     try:
         entry = registry.get(job.kind)
@@ -93,7 +94,8 @@ def _execute(
         return _raised(job, started_at, clock, random, error, entry, given, tell)
     finally:
         exit_if_forked(process)  # encoding a result, or computing a delay, may fork too
-        carried_trace.reset(trace)
+        if trace is not None:
+            carried_trace.reset(trace)
         current_context.reset(token)
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import traceback
 from typing import Any
 
+from ..json_functions import json
 from ..model.foreign_errors import full_type_name, previous_error, related_errors, text_of, traceback_of
 
 RESULT_CHARACTERS = 1 << 20

@@ -6,11 +6,11 @@ requesting process decodes the reply into a `Stack`, or explains why none is ava
 
 from __future__ import annotations
 
-import json
 import socket
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ..json_functions import json
 from ..model.record_class import record
 
 TIMEOUT = 0.5

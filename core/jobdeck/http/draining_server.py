@@ -11,13 +11,14 @@ from typing import Any
 import uvicorn
 
 from .guard import RequestGuard, ServerState
+from .listeners import refuse_new
 from .protocol import Protocol
 
 _LINGER = 0.5
 """Seconds for which a draining server still reads requests: a client may have sent one before it learns of it."""
 
-_SETTLED = 0.01
-"""Seconds after which the loop has finished to accept: a connection that it still accepts when its server closes is dropped."""
+_SETTLED = 0.05
+"""Seconds after which the loop has accepted what was connected: what it still accepts when its server closes is dropped."""
 
 
 class DrainingServer(uvicorn.Server):
@@ -57,9 +58,12 @@ class DrainingServer(uvicorn.Server):
         loop = asyncio.get_running_loop()
         # A copy keeps each listening socket open while the loop gives it up: the system resets what nobody has accepted.
         listeners = [listener.dup() for listener in sockets or ()]
+        for listener in listeners:
+            refuse_new(listener)
+        await asyncio.sleep(_SETTLED)
         for listener in sockets or ():
             loop.remove_reader(listener)
-        await asyncio.sleep(_SETTLED)
+        await asyncio.sleep(0)
         for server in self.servers:
             server.close()
         accepted = [connection for listener in listeners for connection in _accept_last(listener)]
@@ -74,10 +78,7 @@ class DrainingServer(uvicorn.Server):
 
 
 def _accept_last(listener: socket.socket) -> list[socket.socket]:
-    """Close a listening socket, and return the connections that waited to be accepted.
-
-    Clients that connect between the last of them and the close are reset; nothing is done in between, so that they are few.
-    """
+    """Close a listening socket, and return the connections that waited to be accepted. See `refuse_new`."""
     found = []
     listener.setblocking(False)
     accept = listener.accept

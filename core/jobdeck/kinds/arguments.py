@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import inspect
-import json
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from enum import Enum
 from functools import cached_property
+from json import encoder
+from json.encoder import encode_basestring
 from math import isfinite
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
+from ..json_functions import json
 from ..model.errors import ArgumentProblem, ArgumentsMismatch, ArgumentsTooLarge, InvalidArguments, InvalidHandler
 from ..model.jobs import Parameter
 from ..model.suggestions import did_you_mean
@@ -30,7 +32,14 @@ _IMMUTABLE = (NoneType, bool, int, float, str, bytes)
 
 # `json.loads` and `json.dumps` process their options in each call, and they are called for each job.
 _read = json.JSONDecoder().raw_decode
-_write = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_encoder = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+_write = _encoder.encode
+# Nor does `encode` keep what does the work, which it makes in each call. Without containers, nothing can refer to itself.
+_make_encoder: Any = getattr(encoder, "c_make_encoder", None)
+_write_scalars: Any = _make_encoder and _make_encoder(
+    None, _encoder.default, encode_basestring, None, ":", ",", False, False, True
+)
+_SCALARS = (str, int, float, bool, type(None))
 
 
 class Arguments:
@@ -161,7 +170,10 @@ class Arguments:
                 return None
         if len(values) != len(args):  # some are unknown
             return None
-        text = _write(values)
+        if _write_scalars is not None and all(type(value) in _SCALARS for value in values.values()):
+            text = "".join(_write_scalars(values, 0))
+        else:
+            text = _write(values)
         return text if text.isascii() else _storable(text)
 
     def plain_values(self, args_json: str) -> dict[str, Any] | None:

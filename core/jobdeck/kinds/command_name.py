@@ -18,6 +18,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 
 from ..model.kind_names import name_in_kind
+from ..model.lazy_pattern import lazy_pattern
 
 _DEFAULT_LENGTH = 40
 _UNNAMED = "sh"
@@ -26,8 +27,8 @@ _DEPTH = 8
 """The number of programs inside each other that are followed."""
 
 _SHELLS = frozenset(("sh", "bash", "dash", "zsh", "ksh", "mksh", "fish", "ash", "busybox"))
-_ASSIGNMENT = re.compile(r"[A-Za-z_]\w*\+?=", re.ASCII)
-_VERSIONED = re.compile(r"(python|pypy|ruby|perl|php|lua|node)(w|js)?[\d.]*t?(\.exe)?")
+_ASSIGNMENT = lazy_pattern(r"[A-Za-z_]\w*\+?=", re.ASCII)
+_VERSIONED = lazy_pattern(r"(python|pypy|ruby|perl|php|lua|node)(w|js)?[\d.]*t?(\.exe)?")
 
 # Wrapper → its options that take a value as the next word, and the number of words before the program that it starts.
 _WRAPPERS: dict[str, tuple[frozenset[str], int]] = {

@@ -122,10 +122,17 @@ class Registry:
         Raises:
             UnknownKind: the kind is not registered.
         """
+        found = self.find(kind)
+        if found is None:
+            raise UnknownKind(kind, self._entries)
+        return found
+
+    def find(self, kind: str) -> Entry | None:
+        """Return the entry of a kind as `get` does; `None` if it is not registered."""
         try:
-            return self._entries[handler_kind(kind)]
-        except KeyError:
-            raise UnknownKind(kind, self._entries) from None
+            return self._entries[kind]
+        except KeyError:  # a command, or unknown
+            return self._entries.get(handler_kind(kind))
 
     def kind_of(self, handler: Handler) -> str:
         """Return the kind of a registered handler. The handler may be from an earlier load of its module.
@@ -142,7 +149,7 @@ class Registry:
         raise UnknownKind(getattr(handler, "__name__", repr(handler)), self._entries)
 
     def __contains__(self, kind: str) -> bool:
-        return handler_kind(kind) in self._entries
+        return self.find(kind) is not None
 
     @property
     def limits(self) -> dict[str, int]:

@@ -11,17 +11,19 @@ import re
 from pathlib import PurePath
 from typing import Any
 
-_BYTE = re.compile("[\udc80-\udcff]")
-_ESCAPE = re.compile(
+from ..model.lazy_pattern import lazy_pattern
+
+_BYTE = lazy_pattern("[\udc80-\udcff]")
+_ESCAPE = lazy_pattern(
     r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u([dD][cC][89a-fA-F][0-9a-fA-F])|.)", re.DOTALL
 )
 _AREA = 0x10FE00
-_STAND_IN = re.compile(f"[{chr(_AREA + 0x80)}-{chr(_AREA + 0xFF)}]")
+_STAND_IN = lazy_pattern(f"[{chr(_AREA + 0x80)}-{chr(_AREA + 0xFF)}]")
 
 
 def escape_bytes(json_text: str) -> str:
     """Return JSON with each such byte as its escape."""
-    return _BYTE.sub(lambda found: f"\\u{ord(found[0]):04x}", json_text)
+    return json_text if json_text.isascii() else _BYTE.sub(lambda found: f"\\u{ord(found[0]):04x}", json_text)
 
 
 def holds_escapes(json_text: str) -> bool:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from random import Random
 from typing import Any
+
+from ..json_functions import json
 
 FIRST = 2.0
 """The maximum of the first delay, in seconds."""

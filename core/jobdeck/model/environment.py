@@ -5,12 +5,13 @@ Secrets are stored as they are, because the command needs them, and masked where
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Any
 
+from ..json_functions import json
 from .kind_names import SHELL, handler_kind
+from .lazy_pattern import lazy_pattern
 
 MASK = "***"
 """What is shown instead of a secret."""
@@ -37,11 +38,11 @@ _SESSION_PREFIXES = (
     *("GNOME_TERMINAL_", "LC_TERMINAL", "VSCODE_", "TEXTUAL"),
 )
 _MINIMAL = ("HOME", "LANG", "LOGNAME", "PATH", "SHELL", "TZ", "USER")
-_SECRET = re.compile(
+_SECRET = lazy_pattern(
     r"TOKEN|SECRET|PASSW|PASSPHRASE|(^|_)PASS(_|$)|PWD|KEY|CREDENTIAL|PRIVATE|AUTH(?!OR)|COOKIE|_PAT$|_PW$|_DSN$", re.IGNORECASE
 )
-_PASSWORD = re.compile(r"(://[^/\s:@]*:|password=)(?:(?<=:)[^/\s@]+(?=@)|(?<==)[^\s&;]+)", re.IGNORECASE)
-_MASKED = re.compile(rf"://[^/\s:@]*:{re.escape(MASK)}@|password={re.escape(MASK)}", re.IGNORECASE)
+_PASSWORD = lazy_pattern(r"(://[^/\s:@]*:|password=)(?:(?<=:)[^/\s@]+(?=@)|(?<==)[^\s&;]+)", re.IGNORECASE)
+_MASKED = lazy_pattern(rf"://[^/\s:@]*:{re.escape(MASK)}@|password={re.escape(MASK)}", re.IGNORECASE)
 
 
 def carried_environment(environ: Mapping[str, str], *, minimal: bool = False) -> dict[str, str]:

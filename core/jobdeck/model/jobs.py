@@ -5,12 +5,12 @@ Times are seconds since 1970-01-01 UTC, durations seconds, unless the name says 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import field
 from enum import StrEnum
 from typing import Any
 
+from ..json_functions import json
 from .backoff import Bounds, read_bounds
 from .errors import InvalidOption, InvalidPayload, JobdeckError
 from .record_class import record

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
+from ..json_functions import json
 from .record_class import record
 from .states import State
 

@@ -5,10 +5,11 @@ It is stored as one text: the `traceparent`, followed by a space and the `traces
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
-_TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
+from .lazy_pattern import lazy_pattern
+
+_TRACEPARENT = lazy_pattern(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 _STATE_LENGTH = 512
 """The length up to which a `tracestate` must be passed on."""
 

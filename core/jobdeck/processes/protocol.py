@@ -28,13 +28,13 @@ the last finished job started may still run.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
 from enum import Enum
 from operator import attrgetter
 from typing import Any, get_args, get_type_hints
 
+from ..json_functions import json
 from ..model.attempt_result import AttemptResult, Cancelled, Completed, Failed, Released, Snoozed
 from ..model.jobs import Job
 from ..model.states import State

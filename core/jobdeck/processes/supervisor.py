@@ -119,7 +119,7 @@ class ProcessSupervisor:
         return self.processes > 0 or self._isolates(kind)
 
     def _isolates(self, kind: str) -> bool:
-        return kind in self._registry and self._registry.get(kind).isolate
+        return (entry := self._registry.find(kind)) is not None and entry.isolate
 
     def run(self, job: Job, context: JobContext) -> AttemptResult:
         """Run a claimed job in a child process and wait for its result. Never raises for errors of the handler."""

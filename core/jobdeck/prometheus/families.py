@@ -6,7 +6,7 @@ A queue may have 20,000 samples, which the library takes ten times as long to wr
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import accumulate
 
@@ -40,13 +40,12 @@ class Family(ABC):
         self.help = help
         self.labels = labels
 
-    def lines(self) -> Iterator[str]:
-        """Yield the lines of the text format, version 0.0.4."""
-        yield f"# HELP {self.name} {self.help}\n# TYPE {self.name} {self.kind}\n"
-        yield from self._sample_lines()
+    def text(self) -> str:
+        """Return the family in the text format, version 0.0.4."""
+        return f"# HELP {self.name} {self.help}\n# TYPE {self.name} {self.kind}\n{self._samples_text()}"
 
     @abstractmethod
-    def _sample_lines(self) -> Iterator[str]: ...
+    def _samples_text(self) -> str: ...
 
     @abstractmethod
     def metric(self) -> Metric:
@@ -56,12 +55,14 @@ class Family(ABC):
     def _label_format(names: Labels) -> str:
         return ",".join(f'{name}="%s"' for name in names)
 
-    def _blocks(self, block: str, names: Labels, samples: Iterable[tuple[Labels, Sequence[float]]]) -> Iterator[str]:
-        """Yield a block of lines for each of the samples, with its labels and its values."""
+    def _blocks(self, block: str, names: Labels, samples: Iterable[tuple[Labels, Sequence[float]]]) -> str:
+        """Return a block of lines for each of the samples, with its labels and its values."""
         labels_format = self._label_format(names)
+        blocks = []
         for labels, values in samples:
-            text = labels_format % tuple(map(_label_value, labels))
-            yield block.replace("LABELS", text.replace("%", "%%")) % tuple(values)
+            text = labels_format % tuple([_label_value(each) for each in labels])
+            blocks.append(block.replace("LABELS", text.replace("%", "%%")) % tuple(values))
+        return "".join(blocks)
 
 
 class Gauge(Family):
@@ -77,10 +78,9 @@ class Gauge(Family):
         """Add a sample."""
         self._samples.append((labels, value))
 
-    def _sample_lines(self) -> Iterator[str]:
+    def _samples_text(self) -> str:
         line = f"{self.name}{{{self._label_format(self.labels)}}} %s\n" if self.labels else f"{self.name} %s\n"
-        for labels, value in self._samples:
-            yield line % (*map(_label_value, labels), value)
+        return "".join([line % (*map(_label_value, labels), value) for labels, value in self._samples])
 
     def metric(self) -> Metric:
         metric = GaugeMetricFamily(self.name, self.help, labels=self.labels)
@@ -123,9 +123,9 @@ class Breakdown(Family):
         """Add the samples for these labels without the last one, a value for each part."""
         self._samples.append((labels, values))
 
-    def _sample_lines(self) -> Iterator[str]:
+    def _samples_text(self) -> str:
         ends = [f'{self.name}{{LABELS,{self.labels[-1]}="{part}"}} %s\n' for part in self._parts]
-        yield from self._blocks("".join(ends), self.labels[:-1], self._samples)
+        return self._blocks("".join(ends), self.labels[:-1], self._samples)
 
     def metric(self) -> Metric:
         family = GaugeMetricFamily if self.kind == "gauge" else CounterMetricFamily
@@ -152,12 +152,12 @@ class Histogram(Family):
         cumulated = [*accumulate([numbers.get(octave, 0) for octave in _OCTAVES[:-1]], initial=below)]
         self._samples.append((labels, cumulated, durations.count, durations.sum))
 
-    def _sample_lines(self) -> Iterator[str]:
+    def _samples_text(self) -> str:
         name = self.name
         lines = [f'{name}_bucket{{LABELS,le="{bound}"}} %s\n' for bound in (*_BOUNDS, "+Inf")]
         block = "".join([*lines, f"{name}_sum{{LABELS}} %s\n", f"{name}_count{{LABELS}} %s\n"])
         values = ((labels, (*cumulated, count, total, count)) for labels, cumulated, count, total in self._samples)
-        yield from self._blocks(block, self.labels, values)
+        return self._blocks(block, self.labels, values)
 
     def metric(self) -> Metric:
         metric = HistogramMetricFamily(self.name, self.help, labels=self.labels)
@@ -169,7 +169,7 @@ class Histogram(Family):
 
 def write_text(families: Iterable[Family]) -> bytes:
     """Return the families in Prometheus' text format, version 0.0.4."""
-    return "".join(line for family in families for line in family.lines()).encode("utf-8", "backslashreplace")
+    return "".join([family.text() for family in families]).encode("utf-8", "backslashreplace")
 
 
 @lru_cache(maxsize=4096)

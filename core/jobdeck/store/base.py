@@ -228,6 +228,10 @@ class Connections(Protocol):
         """See `Store.transaction`."""
         ...
 
+    def in_transaction(self) -> bool:
+        """See `Store.in_transaction`."""
+        ...
+
     def recreate(self) -> None:
         """See `Store.recreate`."""
         ...
@@ -416,6 +420,10 @@ class Store(ABC):
         Inside an open transaction this is a part of that one; an exception then undoes this part only.
         """
         return self._connections.transaction()
+
+    def in_transaction(self) -> bool:
+        """Return whether this thread has an open transaction."""
+        return self._connections.in_transaction()
 
     @property
     def generation(self) -> int:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
+from ..json_functions import json
 from ..model.findings import Finding, Severity
 from ..settings import Settings
 from .damaged_rows import RowSql, describe_rows, find_damaged_rows

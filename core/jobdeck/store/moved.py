@@ -6,13 +6,13 @@ writes of processes that opened it before.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import asdict
 from typing import Self
 
+from ..json_functions import json
 from ..model.errors import StoreRefused
 from ..model.record_class import record
 from .backend import SqlConnection

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
+from ..json_functions import json
 from ..model.jobs import Job, NewJob
 from ..model.states import State
 from .records import make_job

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from random import Random
 
+from ..json_functions import json
 from ..model.jobs import Outcome, Reason
 from ..model.past_jobs import PastAttempt, PastJob
 from ..model.states import State

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, make_dataclass
 from typing import Any, TypeVar
 
+from ..json_functions import json
 from ..model.errors import RowDamaged
 from ..model.jobs import UNFINISHED, Attempt, IfParentFails, Job, LogLine, Outcome, Reason
 from ..model.states import State
@@ -23,6 +23,9 @@ COLUMN_INDEX = {name: place for place, name in enumerate(_FIELDS)}
 # A frozen dataclass sets each field with object.__setattr__, which takes eight times as long as reading the row. So the record
 # is created mutable, and frozen by changing its class to the frozen one of the same shape.
 _MutableJob = make_dataclass("_MutableJob", _FIELDS, slots=True, repr=False, eq=False)
+
+NO_TAGS = "[]"
+"""Stored tags of a job that has none."""
 
 Row = Sequence[Any]
 
@@ -141,18 +144,20 @@ def job_reader(skew: float, *, claimed: bool = False) -> Callable[[Row], Job]:
     """
 
     def job(row: Row) -> Job:
+        values = list(row)
         if claimed:
-            _check_claimed(row)
+            if type(values[_ARGS]) is not str or values[_TIMEOUT] is not None or values[_BACKOFF] is not None:
+                _check_claimed(row)
+            values[_STATE] = State.RUNNING
         else:
             _check_job(row)
-        values = list(row)
-        values[_STATE] = state_of(values[_STATE])
+            values[_STATE] = state_of(values[_STATE])
         if values[_LEASE_UNTIL] is not None:
             values[_LEASE_UNTIL] += skew
         values[_CANCELLING] = values[_CANCELLING] == 1
         if values[_REASON] is not None:
             values[_REASON] = word(_REASONS, values[_REASON], "reason")
-        values[_TAGS] = parse_tags(values[_TAGS])
+        values[_TAGS] = () if values[_TAGS] == "[]" else parse_tags(values[_TAGS])
         if values[_MESSAGE] is not None and values[_PROGRESS] is None:
             values[_MESSAGE] = None  # of an earlier attempt
         made: Any = _MutableJob(*values)
@@ -171,7 +176,7 @@ def make_job(values: Sequence[Any]) -> Job:
 
 def parse_tags(text: str) -> tuple[str, ...]:
     """Parse stored tags; unreadable ones count as none, so that one bad row stops no other."""
-    if text == "[]":
+    if text == NO_TAGS:
         return ()
     try:
         found = json.loads(text)

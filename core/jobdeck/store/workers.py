@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from ..json_functions import json
 from ..model.errors import RowDamaged
 from ..model.overview import StalledThread, StuckJob, WorkerInfo
 from .backend import Backend, retried, rows_of

@@ -39,6 +39,11 @@ def _spans() -> Any:
     return _loaded or None
 
 
+def makes_spans() -> bool:
+    """Return whether `send` and `start_attempt` make spans."""
+    return _spans() is not None
+
+
 def send(write: Callable[[Sequence[NewJob]], T], jobs: Sequence[NewJob], number: int | None = None) -> T:
     """Write new jobs in a `send` span, whose trace they then carry, and return what `write` returns.
 
@@ -56,6 +61,8 @@ def send(write: Callable[[Sequence[NewJob]], T], jobs: Sequence[NewJob], number:
 
 def start_attempt(job: Job) -> AttemptSpan | None:
     """Begin the `process` span of an attempt, whose code begins here and now; `None` if the program makes no spans."""
+    if _API not in _modules:  # as in most programs, and each attempt asks
+        return None
     spans = _spans()
     return None if spans is None else spans.start_attempt(job)
 

@@ -226,7 +226,7 @@ class Dispatcher:
 
     def submit_result(self, run: ActiveJob, result: AttemptResult) -> None:
         """Submit the result of a finished job."""
-        if self.is_in_flight(run):  # otherwise it was abandoned in a shutdown
+        if self._in_flight.get(run.job.id) is run:  # otherwise it was abandoned in a shutdown
             self._outbox.append(result)
             if self._sleeping and len(self._inbox) <= self._prefetch.refill_at:
                 with self._lock:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import json
 import socket
 import threading
 from contextlib import suppress
@@ -12,6 +11,7 @@ from typing import Any, Self
 
 from .. import fork
 from ..clock import time
+from ..json_functions import json
 from ..logs import get_logger
 from ..model.errors import InvalidOption, JobdeckError
 from ..queue import Queue

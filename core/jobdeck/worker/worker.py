@@ -543,7 +543,8 @@ class Worker:
         if not run.may_start(self._clock.monotonic()):
             return run.as_release(self._clock.now())
         run.started_at = self._clock.now()
-        self._job_log.log_start(run.job)
+        if self._job_log.enabled:
+            self._job_log.log_start(run.job)
         return None
 
     def _internal_error(self, run: ActiveJob, error: BaseException) -> AttemptResult:

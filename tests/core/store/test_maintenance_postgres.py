@@ -359,3 +359,38 @@ def test_concurrent_undos_of_one_entry_undo_it_once(bench: Bench, others: list[B
     assert {type(problem).__name__ for problem in problems} <= {"InvalidJournalEntry"}
     assert bench.counts() == {State.PENDING: 30}
     bench.check_counters()
+
+
+def test_a_transition_writes_an_entry_of_two_indexes_and_of_partial_ones(bench: Bench) -> None:
+    """Each further index would cost a claim and a completion a tenth of their time."""
+    whole = "indrelid = 'jobdeck_jobs'::regclass AND indpred IS NULL"
+    indexes = bench.rows(f"SELECT indexrelid::regclass::text FROM pg_index WHERE {whole} ORDER BY 1")
+    assert [name for (name,) in indexes] == ["jobdeck_by_lane", "jobdeck_jobs_pkey"]
+
+
+def test_counters_and_metrics_are_updated_in_place(bench: Bench) -> None:
+    """An update that is not HOT writes an index, and leaves a row that only a vacuum removes."""
+    for _ in range(60):
+        bench.enqueue(new())
+        for job in bench.claim(1):
+            bench.complete(job)
+    bench.store.close()  # the sessions report what they did
+
+    def updates() -> dict[str, tuple[int, int]]:
+        tables = ["jobdeck_stripes", "jobdeck_metrics", "jobdeck_totals"]
+        query = "SELECT relname, n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = ANY(?)"
+        return {name: (n, hot) for name, n, hot in bench.rows(query, tables)}
+
+    found = wait_until(lambda: (seen := updates()) and min(n for n, _ in seen.values()) >= 50 and seen)
+    assert {name: hot / n > 0.9 for name, (n, hot) in found.items()} == dict.fromkeys(found, True)
+
+
+def test_tables_that_pruning_shortens_are_vacuumed_long_before_a_fifth_of_them_is_dead(bench: Bench) -> None:
+    shortened = ["jobdeck_jobs", "jobdeck_attempts", "jobdeck_logs", "jobdeck_after", "jobdeck_waits", "jobdeck_metrics"]
+    query = """
+SELECT relname, (SELECT option_value::float FROM pg_options_to_table(reloptions)
+                  WHERE option_name = 'autovacuum_vacuum_scale_factor') FROM pg_class WHERE relname = ANY(?) AND relkind = 'r'
+"""
+    assert {name: part is not None and part <= 0.02 for name, part in bench.rows(query, shortened)} == dict.fromkeys(
+        shortened, True
+    )

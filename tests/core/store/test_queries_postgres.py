@@ -54,9 +54,21 @@ def connections(bench: Bench) -> Connections:
     return bench.store._connections
 
 
-@pytest.mark.parametrize("text", ["state:pending", "state:pending,failed", "-state:completed", "batch:3 state:pending"])
+_LANES = {
+    "queue:queue.1": "queue = 'queue.1'",
+    "kind:kind.3": "kind = 'kind.3'",
+    "kind:kind.3 state:pending": "kind = 'kind.3' AND state = 'pending'",
+    "-kind:kind.0": "kind <> 'kind.0'",
+    "queue:queue.1,queue.2 kind:kind.2": "queue IN ('queue.1', 'queue.2') AND kind = 'kind.2'",
+}
+"""Filter → the same in SQL. The last but one has more lanes than are planned one by one."""
+
+
+@pytest.mark.parametrize(
+    "text", ["state:pending", "state:pending,failed", "-state:completed", "batch:3 state:pending", *_LANES]
+)
 @pytest.mark.parametrize("descending", [True, False])
-def test_a_page_of_a_state_reads_no_jobs_of_other_states(filled: Bench, text: str, descending: bool) -> None:
+def test_a_page_of_a_state_or_queue_or_kind_reads_no_other_jobs(filled: Bench, text: str, descending: bool) -> None:
     with connections(filled).read_transaction() as session:
         query, bound = ids_query(session, POSTGRES, parse_filter(text), 0.0, "id", descending, 50)
         plan = [row[0] for row in session.execute(f"EXPLAIN (ANALYZE) {query}", bound)]
@@ -65,12 +77,23 @@ def test_a_page_of_a_state_reads_no_jobs_of_other_states(filled: Bench, text: st
     assert not [line for line in plan if "Seq Scan" in line], plan
 
 
+@pytest.mark.parametrize("text", _LANES)
+@pytest.mark.parametrize("descending", [True, False])
+def test_a_page_of_many_lanes_is_in_the_order_of_the_ids(filled: Bench, text: str, descending: bool) -> None:
+    order = "DESC" if descending else "ASC"
+    expected = filled.rows(f"SELECT id FROM jobdeck_jobs WHERE {_LANES[text]} ORDER BY id {order} LIMIT 200")
+
+    ids = filled.store.queries.list_ids(parse_filter(text), descending=descending, limit=200)
+
+    assert [(job_id,) for job_id in ids] == expected
+
+
 def test_the_history_reads_no_ready_jobs(filled: Bench) -> None:
     with connections(filled).read_transaction() as session:
         query = runs._by_index(POSTGRES, runs._GIVEN_BACK)
         plan = [row[0] for row in session.execute(f"EXPLAIN (ANALYZE) {query}")]
-    assert [line for line in plan if "jobdeck_by_state" in line], plan
-    assert not [line for line in plan if "pkey" in line or "Seq Scan" in line], plan
+    assert [line for line in plan if "jobdeck_by_lane" in line], plan
+    assert not [line for line in plan if "jobs_pkey" in line or "Seq Scan on jobdeck_jobs" in line], plan
 
 
 def test_a_nul_in_arguments_and_tags_is_found(store: Bench) -> None:

@@ -119,3 +119,18 @@ def schema_grants() -> str:
     page = (Path(__file__).parents[3] / "tui/jobdeck_tui/guide/postgresql.md").read_text()
     block = page.split("```sql\n")[1].split("```")[0]
     return block.replace("TO jobs", f"TO {ROLE}")
+
+
+def test_an_index_that_was_built_before_the_migration_is_kept(owner: str) -> None:
+    """`CREATE INDEX CONCURRENTLY` keeps no process waiting, and cannot be a part of a migration."""
+    lane = "CREATE INDEX {} jobdeck_by_lane ON jobdeck_jobs (state, queue, kind, id)"
+    number = "SELECT 'jobdeck_by_lane'::regclass::oid"
+    run(owner, schema_sql(owner))
+    run(owner, "UPDATE jobdeck_meta SET value = '5' WHERE key = 'schema'; DROP INDEX jobdeck_by_lane")
+    run(owner, lane.format("CONCURRENTLY"))
+    with psycopg.connect(owner, autocommit=True) as connection:
+        built = connection.execute(number).fetchone()
+        with Queue(owner) as queue:
+            assert queue.count() == 0
+        assert connection.execute(number).fetchone() == built
+    assert schema_version(owner).version == newest_schema()

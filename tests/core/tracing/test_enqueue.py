@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 from tests.core.helpers import FakeClock
 from tests.core.tracing.spans import Spans, attributes, carries, parent_id, span_id, spans, trace_id
 
-from jobdeck import InvalidOption, Job, Queue, Registry, Settings, UniqueKeyConflict, carry_trace, job
+from jobdeck import InvalidOption, Job, JobNotFound, Queue, Registry, Settings, UniqueKeyConflict, carry_trace, job
 from jobdeck.scheduling.ticker import enqueue_due
 
 __all__ = ["spans"]
@@ -99,6 +100,27 @@ def test_jobs_of_threads_that_share_a_commit_keep_their_own_traces(queue: Queue,
     for each in threads:
         each.join()
     assert [queue.get(each.id).trace_id for each, _ in stored] == [request for _, request in stored]
+
+
+def test_jobs_of_coroutines_that_share_a_commit_are_each_in_a_span_of_its_own(queue: Queue, spans: Spans) -> None:
+    async def enqueue(n: int) -> tuple[Job, str]:
+        with spans.request() as request:
+            return await queue.aenqueue("mail.send", {"to": str(n)}), trace_id(request)
+
+    async def refused() -> None:
+        with pytest.raises(JobNotFound):
+            await queue.aenqueue("tidy", after=[10**9])
+
+    async def all_at_once() -> list[tuple[Job, str]]:
+        stored, _ = await asyncio.gather(asyncio.gather(*map(enqueue, range(20))), refused())
+        return stored
+
+    stored = asyncio.run(all_at_once())
+    sent = {attributes(span)["messaging.message.id"]: span for span in spans.named("send mail")}
+    assert [each.args["to"] for each, _ in stored] == [str(n) for n in range(20)]
+    assert [queue.get(each.id).trace_id for each, _ in stored] == [request for _, request in stored]
+    assert all(carries(each, sent[str(each.id)]) for each, _ in stored)
+    assert attributes(spans.one("send default"))["error.type"] == "jobdeck.model.errors.JobNotFound"
 
 
 @pytest.mark.sqlite

@@ -13,6 +13,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
+from tests.tui.cli_runner import eventually
 
 from jobdeck import Outcome, Queue, Settings, State, Worker
 from jobdeck_tui.demo import sandbox, workload
@@ -140,13 +141,14 @@ def test_a_slow_job_stops_soon_after_it_is_cancelled(queue: Queue) -> None:
 
 
 def test_closing_the_queue_stops_the_producer_without_an_error(queue: Queue, caplog: pytest.LogCaptureFixture) -> None:
+    others = threading.enumerate()
     flow = Workload(queue)
     flow.start()
-    time.sleep(0.15)
+    eventually(lambda: queue.count() > 0)
     flow.stop()
     queue.close()
     assert not [record for record in caplog.records if record.name == "jobdeck.demo"]
-    assert not any(thread.name == "jobdeck-demo" for thread in threading.enumerate())
+    assert not any(thread.name == "jobdeck-demo" for thread in threading.enumerate() if thread not in others)
 
 
 def test_the_demos_folder_is_removed_at_the_end() -> None:

@@ -71,6 +71,20 @@ def test_a_stage_that_fails_ends_its_processes_all_the_same(tmp_path: Path) -> N
     assert not processes[0].is_alive
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_worker_that_is_paused_stands_still_at_once(tmp_path: Path) -> None:
+    with Stage(tmp_path, seed=7) as stage:
+        lane = stage.lane("naive")
+        process = lane.start_worker("--poll", "0")  # asks the database without a break
+        lane.wait_ready(1)
+        states = []
+        for _ in range(30):
+            process.pause()
+            states.append(Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0])
+            process.resume()
+    assert states == ["T"] * 30
+
+
 def test_a_viewer_who_leaves_ends_the_experiment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     with pytest.raises(ExperimentStopped):

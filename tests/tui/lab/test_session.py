@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.tui.cli_runner import eventually
 
 from jobdeck_tui.lab.experiments import race
 from jobdeck_tui.lab.run import ExperimentRun
@@ -88,7 +89,8 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[ExperimentR
 
 
 def test_an_experiment_that_is_left_ends_and_removes_its_folder(run: ExperimentRun) -> None:
-    assert (run.state.is_running, run.state.figures) == (True, {"naive": {"run": 1}})
+    eventually(lambda: run.state.figures == {"naive": {"run": 1}})
+    assert run.state.is_running
     run.close()
     assert (run.state.report, run.state.problem) == (None, "stopped")
 

@@ -9,13 +9,19 @@ from typing import Any
 
 import pytest
 from tests.tui.frozen_queue import FrozenQueue, press_keys, wait_for, wait_for_redraw
+from tests.tui.lab.made_runs import PHASES, PLAYED, made_report, made_view
 from tests.tui.screen_pilot import play, text
 from textual.pilot import Pilot
 
-from jobdeck_tui.lab.audit import Verdict
+from jobdeck_tui.lab.catalog import LabReport
 from jobdeck_tui.lab.experiments import race
-from jobdeck_tui.lab.stage import Findings, LabProcess, Stage
+from jobdeck_tui.lab.inside import Section, Statement
+from jobdeck_tui.lab.live import LiveView
+from jobdeck_tui.lab.run import RunState
+from jobdeck_tui.lab.stage import LabProcess, Stage
 from jobdeck_tui.screens.lab import LabScreen
+from jobdeck_tui.screens.lab_experiment import ExperimentScreen
+from jobdeck_tui.screens.lab_query import QueryScreen
 from jobdeck_tui.screens.lab_scheduler import SchedulerScreen
 
 Compare = Callable[..., bool]
@@ -43,19 +49,64 @@ async def press_and_see(pilot: Pilot[Any], *keys: str) -> None:
     await wait_for_redraw(pilot)
 
 
-def plant(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the race find this, at once."""
+class MadeRun:
+    """A run of an experiment as the screen sees it, which plays nothing."""
 
-    def run(stage: Stage) -> Findings:
-        stage.timeline.clear()
-        verdicts = [
-            Verdict(lane, "jobs that ran twice", n, "0", not n, lane == "jobdeck", "SELECT count(*) FROM ledger")
-            for lane, n in (("naive", 37), ("jobdeck", 0))
-        ]
-        return Findings(verdicts, notes=["naive: SELECT, then UPDATE."])
+    state: RunState
 
-    monkeypatch.setattr(race, "run", run)
+    def __init__(self, name: str, seed: int, on_change: Callable[[], None]) -> None:
+        self.state = RunState(name, seed)
+        self.asked: list[str] = []
+        self.steps = 0
+
+    def close(self) -> None:
+        self.state.problem = "stopped"
+
+    def ask(self, wish: str) -> None:
+        self.asked.append(wish)
+
+    def set_paused(self, paused: bool) -> None:
+        self.state.is_paused = paused
+
+    def set_speed(self, speed: float) -> None:
+        self.state.speed = speed
+
+    def step(self) -> None:
+        self.steps += 1
+        self.state.is_paused = True
+
+    def look_inside(self) -> tuple[Section, ...]:
+        plan = ("SEARCH jobdeck_jobs USING INTEGER PRIMARY KEY (rowid=?)",)
+        sql = "UPDATE jobdeck_jobs SET state = 'running' WHERE id = ? RETURNING id"
+        statement = Statement(sql, plan, "jobdeck/store/sqlite/claim.py:174", "_claim")
+        return (Section("claim", "One UPDATE takes the job.", (statement,)),)
+
+
+def plant(monkeypatch: pytest.MonkeyPatch, view: LiveView | None = None, report: LabReport | None = None) -> list[MadeRun]:
+    """Let experiments show this."""
+    made: list[MadeRun] = []
+
+    def start(name: str, seed: int, on_change: Callable[[], None]) -> MadeRun:
+        run = MadeRun(name, seed, on_change)
+        run.state.view, run.state.report = view, report
+        made.append(run)
+        return run
+
+    monkeypatch.setattr("jobdeck_tui.screens.lab_experiment.ExperimentRun", start)
     monkeypatch.setattr("jobdeck_tui.screens.lab.SystemRandom", lambda: type("Seven", (), {"randrange": lambda self, n: 7})())
+    return made
+
+
+async def open_experiment(pilot: Pilot[Any], name: str = "race") -> ExperimentScreen:
+    """Play an experiment from the list."""
+    await open_lab(pilot)
+    pilot.app.screen.table.choose(name)  # type: ignore[attr-defined]
+    await pilot.press("enter")
+    await wait_for(pilot, lambda: isinstance(pilot.app.screen, ExperimentScreen) and pilot.app.screen._run is not None)
+    await wait_for_redraw(pilot)
+    screen = pilot.app.screen
+    assert isinstance(screen, ExperimentScreen)
+    return screen
 
 
 @sizes
@@ -63,21 +114,105 @@ def test_the_list_of_experiments(snap_compare: Compare, still: FrozenQueue, size
     assert snap_compare(still.app(), terminal_size=size, run_before=open_lab)
 
 
+@pytest.mark.parametrize(
+    ("name", "phase", "size"),
+    [
+        *((name, phase, (80, 24)) for name in PLAYED for phase in PHASES),
+        *((name, "mid", size) for name in PLAYED for size in ((120, 40), (200, 60))),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "x".join(map(str, value)),
+)
+def test_an_experiment(
+    snap_compare: Compare, still: FrozenQueue, name: str, phase: str, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    view = made_view(name, phase)
+    plant(monkeypatch, view, made_report(name, view) if phase == "end" and view is not None else None)
+
+    async def show(pilot: Pilot[Any]) -> None:
+        await open_experiment(pilot, name)
+
+    assert snap_compare(still.app(), terminal_size=size, run_before=show)
+
+
 @sizes
-def test_a_run_with_its_verdicts(
+def test_a_look_inside(
     snap_compare: Compare, still: FrozenQueue, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plant(monkeypatch)
+    plant(monkeypatch, made_view("race", "mid"))
 
-    async def run(pilot: Pilot[Any]) -> None:
-        await open_lab(pilot)
-        await pilot.press("j", "enter")
-        await wait_for(pilot, lambda: "37 jobs" in text(pilot, "#lab-verdicts"))
+    async def show(pilot: Pilot[Any]) -> None:
+        await open_experiment(pilot)
         await pilot.press("i")
-        await wait_for(pilot, lambda: "SELECT count" in text(pilot, "#lab-verdicts"))
+        await wait_for(pilot, lambda: "claim.py:174" in text(pilot, "#inside"))
         await wait_for_redraw(pilot)
 
-    assert snap_compare(still.app(), terminal_size=size, run_before=run)
+    assert snap_compare(still.app(), terminal_size=size, run_before=show)
+
+
+def test_the_keys_of_the_viewer_in_control(still: FrozenQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = plant(monkeypatch, made_view("crash", "mid"))
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        copied: list[str] = []
+        pilot.app.copy = lambda text, what: copied.append(text)  # type: ignore[attr-defined]
+        screen = await open_experiment(pilot, "crash")
+        (run,) = made
+        await pilot.press("k", "K", "k")
+        assert run.asked == ["kill", "kill"]  # the idempotency key belongs to another experiment
+        await pilot.press("space")
+        assert run.state.is_paused
+        assert "paused" in screen._status()
+        await pilot.press(".", ".", "space")
+        assert (run.steps, run.state.is_paused) == (2, False)
+        await pilot.press("[", "[", "[")
+        assert run.state.speed == 0.25
+        await pilot.press(*"]]]]]]")
+        assert run.state.speed == 4.0
+        await pilot.press("R")  # it is running
+        assert len(made) == 1
+        await pilot.press("x", "y")
+        await wait_for(pilot, lambda: run.state.problem)
+        await pilot.press("space", "R")
+        await wait_for(pilot, lambda: len(made) == 2)
+        assert any("has ended" in each for each in pilot.app.said)  # type: ignore[attr-defined]
+        assert (made[1].state.seed, made[1].state.speed) == (7, 4.0)
+        assert copied == ["jobdeck lab crash --seed 7"]
+
+    play(still.app(), scene)
+
+
+def test_a_picture_is_saved_beside_those_that_are_there(
+    still: FrozenQueue, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    plant(monkeypatch, made_view("race", "mid"))
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        await open_experiment(pilot)
+        await pilot.press("S", "S")
+        await wait_for(pilot, lambda: len([*folder.iterdir()]) == 2)
+        assert sorted(each.name for each in folder.iterdir()) == ["lab-race-7-2.svg", "lab-race-7.svg"]
+        assert "jobs" in (folder / "lab-race-7.svg").read_text()
+
+    play(still.app(), scene)
+
+
+def test_a_question_mark_on_a_verdict_shows_the_query_that_counted_it(
+    still: FrozenQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(monkeypatch, made_view("race", "mid"))
+
+    async def scene(pilot: Pilot[Any]) -> None:
+        await open_experiment(pilot)
+        await pilot.press("v", "question_mark")
+        await wait_for(pilot, lambda: isinstance(pilot.app.screen, QueryScreen))
+        assert "FROM ledger" in str(pilot.app.screen.query_one("#lab-query-text").render())
+        await pilot.press("escape", "escape")
+        await wait_for(pilot, lambda: isinstance(pilot.app.screen, LabScreen))
+
+    play(still.app(), scene)
 
 
 @sizes
@@ -106,23 +241,6 @@ def test_the_board_tries_every_order_and_plays_the_worst_one(still: FrozenQueue,
     play(still.app(), scene)
 
 
-def test_what_happens_is_followed_to_its_end(still: FrozenQueue, monkeypatch: pytest.MonkeyPatch) -> None:
-    def run(stage: Stage) -> Findings:
-        for n in range(30):
-            stage.report("naive", f"kill -9 {n}")
-        return Findings([])
-
-    monkeypatch.setattr(race, "run", run)
-
-    async def scene(pilot: Pilot[Any]) -> None:
-        await open_lab(pilot)
-        await pilot.press("j", "enter")
-        events = pilot.app.screen.query_one("#lab-events")
-        await wait_for(pilot, lambda: "kill -9 29" in "".join(part.text for part in events.render_line(3)))  # type: ignore[attr-defined]
-
-    play(still.app(), scene, size=(80, 24))
-
-
 def test_leaving_the_board_and_the_lab_returns_to_the_jobs(still: FrozenQueue) -> None:
     async def scene(pilot: Pilot[Any]) -> None:
         jobs = pilot.app.screen
@@ -133,22 +251,6 @@ def test_leaving_the_board_and_the_lab_returns_to_the_jobs(still: FrozenQueue) -
         assert [type(each) for each in pilot.app.screen_stack[1:]] == [LabScreen]
         await pilot.press("q")
         await wait_for(pilot, lambda: pilot.app.screen is jobs)
-
-    play(still.app(), scene)
-
-
-def test_a_second_experiment_waits_until_the_first_is_stopped(still: FrozenQueue, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(race, "run", lambda stage: stage.wait(lambda: False, "the end"))
-
-    async def scene(pilot: Pilot[Any]) -> None:
-        await open_lab(pilot)
-        screen: Any = pilot.app.screen
-        await pilot.press("j", "enter")
-        await wait_for(pilot, lambda: screen.state is not None)
-        await pilot.press("j", "enter")
-        await wait_for(pilot, lambda: any("race is running" in each for each in pilot.app.said))  # type: ignore[attr-defined]
-        await pilot.press("x")
-        await wait_for(pilot, lambda: screen.state.problem == "stopped")
 
     play(still.app(), scene)
 
@@ -169,8 +271,7 @@ def test_quitting_the_cockpit_in_mid_experiment_leaves_no_process_and_no_folder(
     monkeypatch.setattr(race, "run", endless)
 
     async def scene(pilot: Pilot[Any]) -> None:
-        await open_lab(pilot)
-        await pilot.press("j", "enter")
+        await open_experiment(pilot)
         await wait_for(pilot, lambda: processes)
 
     play(still.app(), scene)

@@ -55,7 +55,7 @@ _SYNONYMS = {
     **dict.fromkeys(("cron", "crontab"), "schedule add"),
 }
 """Words of other programs → the commands that they may mean, of which a group has some."""
-_NEGATIVE = re.compile(r"""-(?:\d|[A-Za-z_][^\s:<>="]*[:<>=])""")
+_NEGATIVE = r"""-(?:\d|[A-Za-z_][^\s:<>="]*[:<>=])"""
 
 
 class CommandError(click.ClickException):
@@ -349,7 +349,9 @@ class Subcommand(click.Command):
         # each reader strips it. Everything after -- is a command and stays as it is.
         end = args.index("--") if "--" in args else len(args)
         if ctx.allow_interspersed_args:  # otherwise the words after the first argument are a command, too
-            args = [f" {word}" if _NEGATIVE.match(word) else word for word in args[:end]] + args[end:]
+            args = [f" {word}" if word.startswith("-") and re.match(_NEGATIVE, word) else word for word in args[:end]] + args[
+                end:
+            ]
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:

@@ -67,7 +67,7 @@ _OPTIONS = (
         "--max-attempts",
         type=int,
         metavar="N",
-        help="Maximum number of attempts, 1 to 1000 (default: the kind's, else 5).  [env: JOBDECK_MAX_ATTEMPTS]",
+        help="Maximum number of attempts, 1 to 1000 (default: the kind's, 3 for a command, or 5).  [env: JOBDECK_MAX_ATTEMPTS]",
     ),
     click.option(
         "--backoff",

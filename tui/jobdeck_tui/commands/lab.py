@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from random import SystemRandom
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 LIST = "list"
 NOTES = "notes"
 """In place of an experiment: the speaker notes of the tour."""
+SCHEDULER = "scheduler"
 _MOST = 2**31 - 1
 
 
@@ -56,7 +57,8 @@ def lab_command(front: CliContext, name: str | None, seed: int | None, report: P
     """Run a concurrency experiment on a scratch queue: real workers, real faults, and what they left behind.
 
     Each experiment runs a naive queue beside jobdeck and counts double runs, lost jobs and the like from a ledger that
-    the jobs write and from the committed rows. Your own queue is not opened. Exits 1 if jobdeck broke a promise. Without
+    the jobs write and from the committed rows. Your own queue is not opened; with a PostgreSQL database as --db,
+    `scheduler` plays on that server, too, in a scratch schema that it drops. Exits 1 if jobdeck broke a promise. Without
     NAME, or with `list`, lists the experiments. `notes` shows the speaker notes of the tour: on a terminal those of the
     step that a running `jobdeck demo --tour` is at, otherwise all of them.
     """
@@ -106,6 +108,7 @@ def _list(front: CliContext) -> None:
 
 def _run(front: CliContext, name: str, seed: int) -> LabReport:
     from ..lab.catalog import run_experiment
+    from ..lab.scheduler.programs import server_of
     from ..lab.stage import ExperimentStuck
 
     def show(event: TimelineEvent) -> None:
@@ -113,7 +116,10 @@ def _run(front: CliContext, name: str, seed: int) -> LabReport:
 
     try:
         with _ending_on_sigterm():
-            return run_experiment(name, seed=seed, on_event=(lambda _: None) if front.json else show)
+            size: dict[str, Any] = {"server": server_of(front.settings.database)} if name == SCHEDULER else {}
+            return run_experiment(name, seed=seed, on_event=(lambda _: None) if front.json else show, **size)
+    except OSError as error:
+        raise CommandError(f"{error.strerror or error}; nothing was decided.") from None
     except ExperimentStuck as stuck:
         raise CommandError(f"{stuck}; nothing was decided. Run it again on a less busy machine.") from None
 

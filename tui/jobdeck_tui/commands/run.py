@@ -79,7 +79,8 @@ def run_command(
     runs in its own process group. Commands that exit non-zero are tried up to --max-attempts times. The output
     becomes the job's log; --wait keeps standard output and standard error apart, and passes them on to files and pipes
     as they are. A terminal, and the log, show control characters as codes. Output is text: bytes that are not UTF-8
-    become codes such as \xff. The exit code of --wait is 128 and its number if a signal killed the command.
+    become codes such as \xff. The exit code of --wait is 128 and its number if a signal killed the command, 124 if it
+    timed out, 127 if there is no such program and 126 if it may not be run.
 
     If another job holds the --unique key, nothing is enqueued and the id of that job is printed.
 
@@ -173,12 +174,22 @@ def _result(front: CliContext, queue: Any, job_id: int) -> int:
     code = exit_code(job, attempts)
     if code is None or job.state is State.CANCELLED:
         print_error(f"Job {job_id} {'was cancelled' if job.state is State.CANCELLED else f'failed: {job.error}'}.")
-    return code or _signal_code(attempts) or 1
+    return code or _shells_code(attempts[-1] if attempts else None)
 
 
-def _signal_code(attempts: Sequence[Attempt]) -> int | None:
-    """Return the exit code of a shell whose command a signal killed, 128 and its number; `None` if none did."""
+_CODES = {"CommandNotFound": 127, "CommandNotExecutable": 126}
+
+
+def _shells_code(attempt: Attempt | None) -> int:
+    """Return the exit code by which shells, and `timeout`, tell why a command has none of its own; 1 if it did not run."""
     import signal
 
-    killer = ((attempts[-1].error_type or "") if attempts else "").removeprefix("killed by ")
-    return 128 + signal.Signals[killer] if killer in signal.Signals.__members__ else None
+    from jobdeck import Outcome
+
+    if attempt is None:
+        return 1
+    if attempt.outcome is Outcome.TIMED_OUT:
+        return 124
+    error = attempt.error_type or ""
+    killer = error.removeprefix("killed by ")
+    return 128 + signal.Signals[killer] if killer in signal.Signals.__members__ else _CODES.get(error, 1)

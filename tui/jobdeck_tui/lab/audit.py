@@ -15,7 +15,7 @@ import apsw
 
 from jobdeck import record
 
-from .ledger import read_ledger
+from .ledger import LedgerReader
 
 DOUBLE_RUNS = "SELECT count(*) FROM (SELECT job FROM ledger WHERE event = 'start' GROUP BY job HAVING count(*) > 1)"
 LOST_JOBS = "SELECT count(*) FROM jobs WHERE state <> 'completed' OR id NOT IN (SELECT job FROM ledger WHERE event = 'end')"
@@ -47,6 +47,8 @@ class Verdict:
     """`True` if it is an invariant of jobdeck's own lane."""
     query: str
     """The query that counted it."""
+    at_end: bool = False
+    """`True` if it holds at the end only: jobs that have not run yet are not lost."""
 
     @property
     def is_broken(self) -> bool:
@@ -71,17 +73,17 @@ class Audit:
             database: its database; `None` if only the ledger counts.
             is_jobdeck: whether the database is a queue of jobdeck.
         """
-        self._lane, self._is_jobdeck = lane, is_jobdeck
+        self.lane, self.is_jobdeck = lane, is_jobdeck
+        self.ledger = ledger
+        self._reader = LedgerReader(ledger)
+        self._attached = set[str]()
         self._connection = apsw.Connection(":memory:", flags=apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_URI)
         self._connection.set_busy_timeout(2000)
         self._connection.execute(
             "CREATE TABLE ledger (at REAL, event TEXT, job INTEGER, attempt INTEGER, pid INTEGER, more TEXT)"
         )
-        self._connection.executemany(
-            "INSERT INTO ledger VALUES (?, ?, ?, ?, ?, ?)",
-            [(each.at, each.event, each.job, each.attempt, each.pid, json.dumps(each.more)) for each in read_ledger(ledger)],
-        )
         self._connection.execute("CREATE INDEX by_job ON ledger (job, event); CREATE INDEX by_pid ON ledger (pid, at)")
+        self.refresh()
         if database is not None:
             self._connection.execute("ATTACH ? AS lane", (f"{database.absolute().as_uri()}?mode=ro",))
             self._connection.execute(f"CREATE TEMP VIEW jobs AS {_TABLES[is_jobdeck]}")
@@ -90,11 +92,24 @@ class Audit:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close it."""
         self._connection.close()
 
+    def refresh(self) -> None:
+        """Load what was appended to the ledger meanwhile."""
+        self._connection.executemany(
+            "INSERT INTO ledger VALUES (?, ?, ?, ?, ?, ?)",
+            [(each.at, each.event, each.job, each.attempt, each.pid, json.dumps(each.more)) for each in self._reader.read()],
+        )
+
     def attach(self, database: Path, name: str) -> None:
-        """Attach another database for reading, under a name."""
-        self._connection.execute(f"ATTACH ? AS {name}", (f"{database.absolute().as_uri()}?mode=ro",))
+        """Attach another database for reading, under a name, unless it is attached already."""
+        if name not in self._attached:
+            self._connection.execute(f"ATTACH ? AS {name}", (f"{database.absolute().as_uri()}?mode=ro",))
+            self._attached.add(name)
 
     def count(self, query: str) -> float:
         """Return the number that the query counts."""
@@ -105,7 +120,14 @@ class Audit:
         return [tuple(row) for row in self._connection.execute(query)]
 
     def judge(
-        self, claim: str, query: str, *, at_most: float = 0, at_least: float | None = None, is_own: bool | None = None
+        self,
+        claim: str,
+        query: str,
+        *,
+        at_most: float = 0,
+        at_least: float | None = None,
+        is_own: bool | None = None,
+        at_end: bool = False,
     ) -> Verdict:
         """Count, and compare.
 
@@ -115,9 +137,10 @@ class Audit:
             at_most: the greatest number that is right.
             at_least: if given, the least one instead.
             is_own: whether it is an invariant of jobdeck; by default, in jobdeck's lane it is.
+            at_end: whether it is decided at the end only.
         """
         value = self.count(query)
         holds = value <= at_most if at_least is None else value >= at_least
         limit = f"≥ {at_least:g}" if at_least is not None else f"≤ {at_most:g}" if at_most else "0"
-        own = self._is_jobdeck if is_own is None else is_own
-        return Verdict(self._lane, claim, value, limit, holds, own, " ".join(query.split()))
+        own = self.is_jobdeck if is_own is None else is_own
+        return Verdict(self.lane, claim, value, limit, holds, own, " ".join(query.split()), at_end)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 import apsw
@@ -13,7 +15,10 @@ import apsw
 from jobdeck import __version__, record
 
 from ..scratch_folder import scratch_folder
+from .inside import Section
+from .live import LiveView, LiveViewer, lanes_of
 from .stage import Findings, Stage, TimelineEvent
+from .wishes import Wish
 
 
 @record
@@ -44,6 +49,7 @@ EXPERIMENTS = {
         Experiment("side-effects", "At least once, and an idempotency key against it", "8 s"),
         Experiment("retry-storm", "A dependency comes back: fixed delay beside full jitter", "15 s"),
         Experiment("starvation", "Priorities starve a job; ageing lets it run", "15 s"),
+        Experiment("backlog", "Threads added live: the forecast beside what came", "30 s"),
         Experiment("wake-up", "How soon an idle worker starts a job: polling or events", "10 s"),
         Experiment("contention", "Threads enqueue at once: busy timeout or shared commits", "6 s"),
         Experiment("durability", "What an acknowledgement is worth, and what it costs", "6 s"),
@@ -62,6 +68,8 @@ class LabReport:
     timeline: tuple[TimelineEvent, ...]
     machine: Mapping[str, str]
     """The machine and the settings of the run: cores, system, versions, durability."""
+    inside: tuple[Section, ...] = ()
+    """The SQL behind it: statements, query plans, places in the code."""
 
     @property
     def is_broken(self) -> bool:
@@ -85,6 +93,17 @@ MUST_FAIL = frozenset(("naive", "unfenced", "without a key", "fixed delay", "no 
 """The lanes that are there to fail."""
 
 
+def module_of(name: str) -> ModuleType:
+    """Return the module of an experiment: `run`, and for those with a live picture `LANES`, `draw` and `judge`."""
+    return import_module(f".experiments.{EXPERIMENTS[name].module}", __package__)
+
+
+def wishes_of(name: str) -> Sequence[Wish]:
+    """Return what a viewer may ask of an experiment while it is played."""
+    wishes: Sequence[Wish] = getattr(module_of(name), "WISHES", ())
+    return wishes
+
+
 def describe_machine() -> dict[str, str]:
     """Return what matters about the machine and the versions."""
     return {
@@ -104,6 +123,7 @@ def run_experiment(
     on_stage: Callable[[Stage], None] = lambda _: None,
     on_event: Callable[[TimelineEvent], None] = lambda _: None,
     on_figures: Callable[[str, Mapping[str, float]], None] = lambda _lane, _figures: None,
+    on_view: Callable[[LiveView], None] | None = None,
     **size: Any,
 ) -> LabReport:
     """Run an experiment in a scratch folder, and remove everything at its end.
@@ -114,6 +134,7 @@ def run_experiment(
         on_stage: called with the stage before it starts; set `stage.stopped` to end it early.
         on_event: called with everything that happens.
         on_figures: called with a lane and its numbers, as they are counted.
+        on_view: called many times a second with the picture and the verdicts so far, on a thread of its own.
         size: parameters of the experiment, to make it smaller.
 
     Raises:
@@ -123,11 +144,15 @@ def run_experiment(
         StoreRefused: no folder for temporary files can be written to.
     """
     experiment = EXPERIMENTS[name]
-    module = import_module(f".experiments.{experiment.module}", __package__)
+    module = module_of(name)
     with (
         scratch_folder("jobdeck-lab-", "The lab") as folder,
         Stage(folder, seed=seed, on_event=on_event, on_figures=on_figures) as stage,
     ):
+        stage.has_viewer = on_view is not None
         on_stage(stage)
-        findings: Findings = module.run(stage, **size)
-        return LabReport(experiment, seed, stage.elapsed, findings, tuple(stage.timeline), describe_machine())
+        with LiveViewer(module, stage, on_view) if on_view is not None and lanes_of(module) else nullcontext():
+            findings: Findings = module.run(stage, **size)
+        seconds = stage.elapsed
+        inside = stage.look_inside(name)
+        return LabReport(experiment, seed, seconds, findings, tuple(stage.timeline), describe_machine(), inside)

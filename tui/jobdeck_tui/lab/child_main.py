@@ -24,8 +24,12 @@ def _die_with_parent() -> None:
     threading.Thread(target=wait, name="lab-parent", daemon=True).start()
 
 
+NICENESS = "LAB_NICENESS"
+"""The environment variable by which a lab with a viewer keeps its processes from slowing the screen down."""
+
 if __name__ == "__main__":
     _die_with_parent()
+    os.nice(int(os.environ.get(NICENESS, "0")))
     module = sys.argv[1]
     sys.argv[:] = [module, *sys.argv[2:]]
     runpy.run_module(module, run_name="__main__", alter_sys=True)

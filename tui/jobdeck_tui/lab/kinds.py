@@ -12,15 +12,16 @@ import apsw
 
 from jobdeck import Registry, context, job
 
+from . import pace
 from .ledger import append
 
 
 def work(ledger: str, seconds: float = 0.0) -> dict[str, Any]:
     """Work for a while."""
     now = context()
+    pace.take_turn()
     append(ledger, "start", now.job_id, now.attempt)
-    if seconds:
-        time.sleep(seconds)
+    pace.sleep(seconds)
     append(ledger, "end", now.job_id, now.attempt)
     return {"attempt": now.attempt, "pid": os.getpid()}
 
@@ -28,6 +29,7 @@ def work(ledger: str, seconds: float = 0.0) -> dict[str, Any]:
 def hold(ledger: str, until: str) -> dict[str, Any]:
     """In its first attempt, work until a file exists; later attempts finish at once."""
     now = context()
+    pace.take_turn()
     append(ledger, "start", now.job_id, now.attempt)
     while now.attempt == 1 and not Path(until).exists():
         time.sleep(0.005)
@@ -38,6 +40,7 @@ def hold(ledger: str, until: str) -> dict[str, Any]:
 def poison(ledger: str) -> None:
     """Kill the worker, as a bug in a C library or the kernel's out-of-memory killer does."""
     now = context()
+    pace.take_turn()
     append(ledger, "start", now.job_id, now.attempt)
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -45,6 +48,7 @@ def poison(ledger: str) -> None:
 def call(ledger: str, down: str) -> None:
     """Call a dependency, which is down while a file exists."""
     now = context()
+    pace.take_turn()
     append(ledger, "start", now.job_id, now.attempt)
     if Path(down).exists():
         raise ConnectionError("the dependency is down")
@@ -64,12 +68,21 @@ def fixed_delay(_attempt: int, _error: BaseException) -> float:
 def charge(ledger: str, provider: str, use_key: bool) -> None:
     """Charge a card at a provider; the first attempt dies after the effect and before its result is committed."""
     now = context()
+    pace.take_turn()
     append(ledger, "start", now.job_id, now.attempt)
-    charge_card(provider, f"job-{now.job_id}" if use_key else None)
+    with_key = use_key or Path(f"{provider}-key").exists()  # switched on by the viewer
+    charge_card(provider, f"job-{now.job_id}" if with_key else None)
     append(ledger, "effect", now.job_id, now.attempt)
     if now.attempt == 1:
         os.kill(os.getpid(), signal.SIGKILL)
     append(ledger, "end", now.job_id, now.attempt)
+
+
+def create_charges(provider: str) -> None:
+    """Create the provider's database."""
+    connection = apsw.Connection(provider)
+    connection.execute("CREATE TABLE charges (id INTEGER PRIMARY KEY, key TEXT UNIQUE)")
+    connection.close()
 
 
 def charge_card(provider: str, key: str | None) -> None:
@@ -77,7 +90,6 @@ def charge_card(provider: str, key: str | None) -> None:
     connection = apsw.Connection(provider)
     try:
         connection.set_busy_timeout(5000)
-        connection.execute("CREATE TABLE IF NOT EXISTS charges (id INTEGER PRIMARY KEY, key TEXT UNIQUE)")
         connection.execute("INSERT INTO charges (key) VALUES (?) ON CONFLICT DO NOTHING", (key,))
     finally:
         connection.close()

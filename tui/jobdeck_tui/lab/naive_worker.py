@@ -16,6 +16,7 @@ from typing import Any
 
 import apsw
 
+from . import pace
 from .ledger import append
 
 TABLE = """
@@ -75,10 +76,11 @@ def _claim(connection: apsw.Connection, lease: float, *, atomic: bool) -> int | 
 def _run(connection: apsw.Connection, ledger: str, job: int) -> None:
     row: Any = connection.execute("SELECT attempt, seconds, until, poison FROM jobs WHERE id = ?", (job,)).get
     attempt, seconds, until, poison = row
+    pace.take_turn()
     append(ledger, "start", job, attempt)
     if poison:
         os.kill(os.getpid(), signal.SIGKILL)
-    time.sleep(seconds)
+    pace.sleep(seconds)
     while until and attempt == 1 and not Path(until).exists():
         time.sleep(POLL)
     append(ledger, "end", job, attempt)

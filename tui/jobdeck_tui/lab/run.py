@@ -8,7 +8,10 @@ from dataclasses import dataclass, field
 
 from jobdeck import JobdeckError
 
-from .catalog import LabReport, run_experiment
+from .catalog import LabReport, module_of, run_experiment
+from .inside import Section
+from .live import LiveView
+from .pace import FASTEST, SLOWEST
 from .stage import ExperimentStopped, ExperimentStuck, Stage, TimelineEvent
 
 _CLOSING = 3.0
@@ -24,6 +27,10 @@ class RunState:
     events: list[TimelineEvent] = field(default_factory=list)
     figures: dict[str, Mapping[str, float]] = field(default_factory=dict)
     """Lane → the numbers that were last counted."""
+    view: LiveView | None = None
+    """The newest picture, with the verdicts so far."""
+    speed: float = 1.0
+    is_paused: bool = False
     report: LabReport | None = None
     """The report, at the end."""
     problem: str = ""
@@ -60,11 +67,54 @@ class ExperimentRun:
             self._stage.stopped.set()
         self._thread.join(_CLOSING)
 
+    # -- the viewer in control ------------------------------------------------------------------------
+
+    def set_paused(self, paused: bool) -> None:
+        """Pause the experiment, or let it go on."""
+        self.state.is_paused = paused
+        if self._stage is not None and self.state.is_running:
+            self._stage.pace.set_paused(paused)
+
+    def step(self) -> None:
+        """Let one thing happen, and pause again."""
+        self.state.is_paused = True
+        if self._stage is not None and self.state.is_running:
+            self._stage.pace.step()
+
+    def set_speed(self, speed: float) -> None:
+        """Play it at a speed, from a quarter of the usual one to four times."""
+        self.state.speed = min(FASTEST, max(SLOWEST, speed))
+        if self._stage is not None and self.state.is_running:
+            self._stage.pace.set_speed(speed)
+
+    def look_inside(self) -> tuple[Section, ...]:
+        """Return the SQL of the experiment, with its places and plans. Takes some tenths of a second."""
+        if self.state.report is not None:
+            return self.state.report.inside
+        stage = self._stage
+        if stage is None:
+            return ()
+        try:
+            return stage.look_inside(self.state.name)
+        except (OSError, JobdeckError):  # it has just ended, and its files are gone
+            return self.state.report.inside if self.state.report is not None else ()
+
+    def ask(self, wish: str) -> None:
+        """Ask the experiment for something that it offers: `kill`."""
+        if self._stage is not None:
+            self._stage.ask(wish)
+
     def _run(self) -> None:
         state = self.state
         try:
             state.report = run_experiment(
-                state.name, seed=state.seed, on_stage=self._on_stage, on_event=self._on_event, on_figures=self._count
+                state.name,
+                seed=state.seed,
+                on_stage=self._on_stage,
+                on_event=self._on_event,
+                on_figures=self._count,
+                on_view=self._on_view,
+                **getattr(module_of(state.name), "VIEWER", {}),
             )
         except ExperimentStopped:
             state.problem = "stopped"
@@ -77,8 +127,15 @@ class ExperimentRun:
 
     def _on_stage(self, stage: Stage) -> None:
         self._stage = stage
+        stage.pace.set_speed(self.state.speed)
+        stage.pace.set_paused(self.state.is_paused)
         if self._closed:
             stage.stopped.set()
+
+    def _on_view(self, view: LiveView) -> None:
+        self.state.view = view
+        if not self._closed:
+            self._on_change()
 
     def _on_event(self, event: TimelineEvent) -> None:
         self.state.events.append(event)

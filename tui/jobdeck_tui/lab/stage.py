@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import queue
 import signal
 import subprocess
 import threading
@@ -17,13 +19,17 @@ from typing import Any, Self
 from jobdeck import Queue, Settings, record
 
 from .audit import Audit, Verdict
+from .child_main import NICENESS
 from .child_process import start_module
+from .inside import Section, look_inside
 from .kinds import lab_registry
 from .ledger import LedgerLine, LedgerReader, append
 from .naive_worker import create_table
+from .pace import VARIABLE, Pace
 
 POLL = 0.01
 """Seconds between two checks of a condition."""
+_NICENESS = 5
 _PATIENCE = 60.0
 """Seconds after which an experiment gives a condition up."""
 
@@ -93,8 +99,10 @@ class LabProcess:
         self.lane.report(f"kill -9 {self.pid}")
 
     def pause(self) -> None:
-        """Stop it with SIGSTOP, as a laptop's lid or a long page-in does."""
+        """Stop it with SIGSTOP, as a laptop's lid or a long page-in does; return when it stands still."""
         self.process.send_signal(signal.SIGSTOP)
+        if hasattr(os, "waitid"):  # not on macOS: there it may run on for a moment
+            os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
         append(self.lane.ledger, "stop", pid=self.pid)
         self.lane.report(f"worker {self.pid} is stopped")
 
@@ -105,14 +113,16 @@ class LabProcess:
         self.process.send_signal(signal.SIGCONT)
 
     def terminate(self, timeout: float) -> int | None:
-        """Ask it to end with SIGTERM; return its exit code, or `None` if it has not ended in time."""
+        """Ask it to end with SIGTERM; return its exit code, or `None` if it has not ended in time. The ledger says both."""
         append(self.lane.ledger, "term", pid=self.pid)
         self.lane.report(f"SIGTERM to {self.pid}")
         self.process.terminate()
         try:
-            return self.process.wait(timeout)
+            code = self.process.wait(timeout)
         except subprocess.TimeoutExpired:
             return None
+        append(self.lane.ledger, "exit", pid=self.pid, code=code)
+        return code
 
     def close(self) -> None:
         """Make sure that it has ended."""
@@ -161,6 +171,10 @@ class StageLane:
         """Report to the audience what happened."""
         self.stage.report(self.name, text)
 
+    def plan(self, **numbers: float) -> None:
+        """Write to the ledger what is going to be played: `jobs=1000`. Queries and pictures read it."""
+        append(self.ledger, "plan", None, None, **numbers)
+
     def read_ledger(self) -> Sequence[LedgerLine]:
         """Read the ledger up to now, and return all of it."""
         self.lines += self._reader.read()
@@ -179,6 +193,10 @@ class StageLane:
         else:
             words = [f"{__package__}.naive_worker", "--db", str(self.database), "--ledger", str(self.ledger), *options]
         return self._start(words)
+
+    def start_thread_worker(self, threads: Path) -> LabProcess:
+        """Start a worker of jobdeck with as many threads as a file says, at any time."""
+        return self._start([f"{__package__}.thread_worker", "--db", str(self.database), "--threads", str(threads)])
 
     def start_producer(self, *options: str) -> LabProcess:
         """Start a process that enqueues one job after another; see `producer` for its options."""
@@ -239,6 +257,11 @@ class Stage:
         self.random = Random(seed)
         self.stopped = threading.Event()
         """Set to end the experiment early."""
+        self.pace = Pace(folder / "pace")
+        """Its pace, which the viewer changes."""
+        self._asked: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self.has_viewer = False
+        """Whether a screen shows it meanwhile; the processes then leave the processor to the screen."""
         self.timeline: list[TimelineEvent] = []
         self._on_event, self._on_figures = on_event, on_figures
         self.lanes: list[StageLane] = []
@@ -251,6 +274,23 @@ class Stage:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         for lane in self.lanes:
             lane.close()
+        self.pace.close()
+
+    def look_inside(self, experiment: str) -> tuple[Section, ...]:
+        """Return the SQL of an experiment, with the places in the code and the query plans of its files."""
+        own = self.folder / "inside"
+        own.mkdir(exist_ok=True)
+        return look_inside(experiment, own, [(lane.database, lane.is_jobdeck) for lane in [*self.lanes]])
+
+    def ask(self, wish: str) -> None:
+        """Ask the experiment for something: `kill`, … Call it on any thread."""
+        self._asked.put(wish)
+
+    def take_wish(self) -> str | None:
+        """Return the next thing that the viewer has asked for, if any."""
+        with contextlib.suppress(queue.Empty):
+            return self._asked.get_nowait()
+        return None
 
     def lane(self, name: str, *, is_jobdeck: bool = False, **settings: Any) -> StageLane:
         """Add a lane."""
@@ -280,22 +320,34 @@ class Stage:
             ExperimentStopped: the viewer has left.
             ExperimentStuck: it was not met in time.
         """
-        until = time.monotonic() + timeout
+        remaining = timeout
         while not condition():
+            before = time.monotonic()
             if self.stopped.wait(POLL):
                 raise ExperimentStopped
-            if time.monotonic() > until:
+            if not self.pace.is_paused:  # at a slow pace everything takes longer
+                remaining -= (time.monotonic() - before) * min(1.0, self.pace.speed)
+            if remaining < 0:
                 raise ExperimentStuck(f"The experiment waited {timeout:g} s for {what}")
+        self._take_turn()
 
     def pause(self, seconds: float) -> None:
-        """Wait for a time.
+        """Wait for a time, at the pace of the viewer.
 
         Raises:
             ExperimentStopped: the viewer has left.
         """
-        if self.stopped.wait(seconds):
+        self.pace.sleep(seconds, self.stopped.is_set)
+        self._take_turn()
+
+    def _take_turn(self) -> None:
+        self.pace.wait_turn(self.stopped.is_set)
+        if self.stopped.is_set():
             raise ExperimentStopped
 
     def start_process(self, words: Sequence[str], folder: Path, settings: Mapping[str, Any]) -> subprocess.Popen[bytes]:
         """Start a module of ours as a process that dies with this one."""
-        return start_module(words, folder, settings)
+        environment = {VARIABLE: str(self.folder / "pace")}
+        if self.has_viewer:
+            environment[NICENESS] = str(_NICENESS)
+        return start_module(words, folder, settings, environment)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import zip_longest
 from math import ceil
 from typing import ClassVar
@@ -17,7 +17,7 @@ from textual.timer import Timer
 
 from ..lab.scheduler.board import Move
 from ..lab.scheduler.ladder import move_text
-from ..lab.scheduler.programs import PROGRAMS, LaneStep, StepKind
+from ..lab.scheduler.programs import LaneStep, StepKind, server_of
 from ..lab.scheduler.session import MOST, BoardPicture, SchedulerSession
 from ..lab.scheduler.tables import TableRow
 from ..text.sanitize import pad
@@ -60,7 +60,12 @@ class SchedulerScreen(CockpitScreen):
         Binding("u", "step_back", "step back", tooltip="Take the last step back, by replaying the others"),
         Binding("e", "enumerate", "every order", tooltip="Try every order, and play the shortest one that runs a job twice"),
         Binding("space", "play", "play", tooltip="Play the counterexample, or pause it"),
-        Binding("l", "lane(1)", "lane", tooltip="The next lane: naive, atomic, immediate, jobdeck"),
+        Binding(
+            "l",
+            "lane(1)",
+            "lane",
+            tooltip="The next lane: naive, atomic, immediate, jobdeck; those of PostgreSQL if it is configured",
+        ),
         Binding("H", "lane(-1)", "lane before", show=False, tooltip="The lane before"),
         Binding("w", "workers", "workers", tooltip="Play with three workers, or with two again"),
         Binding("r", "reset", "reset", tooltip="Put every worker back to its first step"),
@@ -100,7 +105,7 @@ class SchedulerScreen(CockpitScreen):
     def on_mount(self) -> None:
         """Open the board, and keep the time of a counterexample that plays."""
         self._timer = self.set_interval(_PLAY, self._play_on, pause=True)
-        self._session = SchedulerSession(self._post_picture)
+        self._session = SchedulerSession(self._post_picture, server=server_of(self.cockpit.database_url))
 
     def _post_picture(self, picture: BoardPicture) -> None:
         self.post_message(self.Pictured(picture))
@@ -127,7 +132,7 @@ class SchedulerScreen(CockpitScreen):
             self._set_playing(bool(picture.script))
         if not picture.is_scripted:
             self._set_playing(False)
-        self.query_one(ChoiceGroups).show([_lane_choices(picture.program.name)])
+        self.query_one(ChoiceGroups).show([_lane_choices(picture.program.name, self.session.lanes)])
         self.set_class(picture.workers == MOST, "-three")
         self._show_workers(picture)
         self._show_ladder()
@@ -226,12 +231,12 @@ class SchedulerScreen(CockpitScreen):
     def on_choice_bar_chosen(self, event: ChoiceBar.Chosen) -> None:
         """Go to the clicked lane."""
         if self.picture is not None:
-            names = [*PROGRAMS]
+            names = [*self.session.lanes]
             self.action_lane(names.index(event.value) - names.index(self.picture.program.name))
 
 
-def _lane_choices(chosen: str) -> list[LabeledChoice]:
-    lanes = [LabeledChoice(name, Choice(name), chosen=name == chosen) for name in PROGRAMS]
+def _lane_choices(chosen: str, names: Iterable[str]) -> list[LabeledChoice]:
+    lanes = [LabeledChoice(name, Choice(name), chosen=name == chosen) for name in names]
     return [LabeledChoice("lane", None, meaning="quiet"), *lanes]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from asyncio import to_thread
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, fields, replace
@@ -168,6 +169,10 @@ class RemoteQueue(Queue):
     def enqueue_many(self, jobs: Iterable[NewJob]) -> Sequence[Job]:
         """Enqueue checked jobs; see `Queue.enqueue_many`."""
         return [each.job for each in self.enqueue_new(jobs)]
+
+    async def aenqueue_many(self, jobs: Iterable[NewJob]) -> Sequence[Job]:
+        """Enqueue checked jobs; see `Queue.aenqueue_many`."""
+        return await to_thread(self.enqueue_many, list(jobs))
 
     def enqueue_new(self, jobs: Iterable[NewJob]) -> Sequence[Enqueued]:
         """Enqueue checked jobs; see `Queue.enqueue_new`."""

@@ -6,10 +6,10 @@ the values are still as the operation left them, so that no later change is lost
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ...json_functions import json
 from ...model.cron import next_tick
 from ...model.errors import UndoConflict
 from ...model.journal import SCHEDULE_OPERATIONS, Actor

@@ -6,10 +6,10 @@ last and its number of attempts, because an edit that a worker has read cannot b
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
+from ...json_functions import json
 from ...model.errors import InvalidOption, JobNotFound, UndoConflict
 from ...model.jobs import Job, JobEdit
 from ...model.states import QUEUED, State

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ...json_functions import json
 from ...model.errors import RowDamaged
 from ...model.journal import QUEUE_OPERATIONS, Actor
 from ...model.states import Operation

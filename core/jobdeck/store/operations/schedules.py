@@ -5,11 +5,11 @@ Each method is one transaction, or joins the one opened with `Store.transaction`
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from itertools import starmap
 from typing import Any
 
+from ...json_functions import json
 from ...model.journal import Actor
 from ...model.schedules import Schedule, ScheduledRun
 from ..backend import Backend, rows_of

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from functools import partial
 
+from ...json_functions import json
 from ...model.errors import (
     InvalidJournalEntry,
     JobdeckError,

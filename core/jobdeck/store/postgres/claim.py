@@ -25,7 +25,7 @@ from ..backend import rows_of
 from ..base import Claimed
 from ..claim_capacity import ClaimCapacity, ClaimRequest, select_claimable
 from ..lane_merge import FEW_LANES, Head, Lane, first_of_lanes
-from ..records import COLUMN_INDEX, JOB_COLUMNS, Row, job_reader
+from ..records import COLUMN_INDEX, JOB_COLUMNS, NO_TAGS, Row, job_reader
 from .advisory_locks import LIMITS, advisory_lock
 from .connection import Connections, retried
 from .counters import PostgresCounterDeltas
@@ -59,7 +59,13 @@ _PICK_LOCKED = _PICK.replace("LIMIT :limit) AS job", "LIMIT :limit FOR UPDATE SK
 
 # For a single lane without limits, pick and claim in one statement. Jobs for the prefetch (beyond `idle`) end at the first one
 # on its last attempt, as in `select_claimable`. With a suspect among the jobs nothing is claimed, and the last column counts
-# them. The ids are an array, which the planner takes for a short one, however many rows it expects of the pick.
+# them. The ids are an array, which the planner takes for a short one, however many rows it expects of the pick. What the
+# claimer knows of each job, it does not ask for: most of what the server sends would be the same for all rows.
+_KNOWN = ("queue", "kind", "state", "worker")
+_UNKNOWN = ", ".join(
+    "NULL" if column in _KNOWN else f"nullif(tags, '{NO_TAGS}')" if column == "tags" else column
+    for column in JOB_COLUMNS.split(", ")
+)
 _CLAIM_LANE = f"""
 WITH picked AS MATERIALIZED (
     SELECT job.id, job.crashes, job.attempt + 1 >= job.max_attempts AS last,
@@ -75,7 +81,7 @@ claimed AS (
         SELECT id FROM picked WHERE NOT EXISTS (SELECT 1 FROM picked WHERE crashes > 0)
            AND place < coalesce((SELECT min(place) FROM picked WHERE last AND place > :idle), 1 + :limit)))
  RETURNING {JOB_COLUMNS})
-SELECT {JOB_COLUMNS}, (SELECT count(*) FROM picked WHERE crashes > 0)
+SELECT {_UNKNOWN}, (SELECT count(*) FROM picked WHERE crashes > 0)
   FROM (SELECT 1) AS one LEFT JOIN claimed ON true ORDER BY priority DESC, id
 """
 
@@ -142,6 +148,7 @@ _ROUNDS = 4
 """The number of rounds in which jobs are searched for the prefetch, too, if others took some."""
 
 _ID, _KIND, _QUEUE, _CRASHES = COLUMN_INDEX["id"], COLUMN_INDEX["kind"], COLUMN_INDEX["queue"], COLUMN_INDEX["crashes"]
+_STATE, _WORKER, _TAGS = COLUMN_INDEX["state"], COLUMN_INDEX["worker"], COLUMN_INDEX["tags"]
 
 
 class Claimer:
@@ -156,6 +163,7 @@ class Claimer:
         """See `base.Claimer.claim`."""
         claimed = Claimed()
         with self._connections.write_transaction() as session:
+            session.keep_plans()
             now = self._connections.lease_now(session)
             capacity = _read_capacity(session, request, now)
             if capacity.limited and capacity.open_lanes():
@@ -196,9 +204,9 @@ class Claimer:
         if need > 0 and not capacity.limited and not request.ageing and len(lanes := capacity.open_lanes()) == 1:
             ((queue, kind),) = lanes
             wanted = {"queue": queue, "kind": kind, "limit": limit, "idle": request.idle, "passed": [], "crashed": suspects}
-            rows = rows_of(session, _CLAIM_LANE, claiming | wanted | {"began": bound["now"]})
+            rows = session.execute_binary(_CLAIM_LANE, claiming | wanted | {"began": bound["now"]}).fetchall()
             if not rows[0][-1]:
-                return [row[:-1] for row in rows if row[_ID] is not None]
+                return [_completed(row, queue, kind, request.worker) for row in rows if row[_ID] is not None]
         rounds = 0
         while need > 0 and (lanes := capacity.open_lanes()):
             rounds += 1
@@ -231,6 +239,16 @@ class Claimer:
             need = request.idle - len(claimed) + (request.ahead if result.contended and rounds < _ROUNDS else 0)
             limit = limit * _FURTHER if result.contended else need
         return claimed
+
+
+def _completed(row: Row, queue: str, kind: str, worker: str) -> Row:
+    """Return a row of `_CLAIM_LANE` with what is known of all jobs of the claim."""
+    values = list(row)
+    values.pop()
+    values[_QUEUE], values[_KIND], values[_STATE], values[_WORKER] = queue, kind, State.RUNNING.value, worker
+    if values[_TAGS] is None:
+        values[_TAGS] = NO_TAGS
+    return values
 
 
 def _read_heads(

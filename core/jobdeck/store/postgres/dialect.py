@@ -22,6 +22,8 @@ _LAST_LINE = r"left(regexp_replace(regexp_replace(rtrim(attempt.message, E' \t\r
 """`model.metrics.last_line` of the message of an attempt."""
 _NOT_AS_IT_IS = re.compile(r'[\[\]{},:"\\\x00-\x1f]+')
 _MOST_PIECES = 16
+_FEW_WALKS = 4
+"""The number of lanes whose scans are planned one by one."""
 _LARGEST = 2**63 - 1
 
 
@@ -29,6 +31,7 @@ class PostgresDialect(Dialect):
     """The dialect of PostgreSQL."""
 
     sorted_tags = "CASE WHEN tags <> '[]' AND jobdeck_tags(tags) IS NOT NULL THEN tags END"
+    by_lane = True
     scheduled = SCHEDULED
     of_schedule = OF_SCHEDULE
     searched_args = (
@@ -92,6 +95,8 @@ class PostgresDialect(Dialect):
         return ""  # its planner chooses
 
     def walks(self, index: str, ways: Sequence[Sequence[tuple[str, str]]], clause: str, direction: str, limit: str) -> str:
+        if len(ways) > _FEW_WALKS and index == "jobdeck_by_lane":
+            return _walk_lanes(ways, clause, direction, limit)
         walks = []
         for number, way in enumerate(ways):
             there, order = " AND ".join(f"{column} = {value}" for column, value in way), f"id {direction}"
@@ -106,6 +111,15 @@ class PostgresDialect(Dialect):
             walks.append(f"SELECT id FROM ({walk}) AS walk{number}")
         return f"{' UNION ALL '.join(walks)} ORDER BY id {direction} {limit}"
 
+    def oldest_pending(self, columns: str, limit: int) -> str:
+        # By a range of one kind, and in its order, so that it is not searched for by reading all jobs.
+        return (
+            f"SELECT {columns} FROM (SELECT queue, kind FROM jobdeck_counts WHERE state = 'pending' AND n > 0) AS lane"
+            " CROSS JOIN LATERAL (SELECT * FROM jobdeck_jobs AS job WHERE state = 'pending' AND job.queue = lane.queue"
+            f" AND job.kind >= lane.kind AND job.kind <= lane.kind ORDER BY job.kind, id LIMIT {limit}) AS front"
+            f" ORDER BY id LIMIT {limit}"
+        )
+
     def schedule_history(self, columns: str) -> str:
         # Only its jobs are read, through the index `jobdeck_by_schedule`, and sorted: they are few compared with all jobs,
         # which a scan from the newest id down would read until it had found enough of them.
@@ -119,6 +133,26 @@ class PostgresDialect(Dialect):
 
     def for_each(self, outer: str, query: str) -> str:
         return f"{outer} CROSS JOIN LATERAL ({query}) AS entry"
+
+
+def _walk_lanes(ways: Sequence[Sequence[tuple[str, str]]], clause: str, direction: str, limit: str) -> str:
+    """Return what `walks` does, for more lanes than a planner should plan one by one."""
+    columns = [column for column, _ in ways[0]]
+    names = [f"{column}_" for column in columns]
+    values = ", ".join(f"({', '.join(f'{value}::text' for _, value in way)})" for way in ways)
+    *before, (column, name) = zip(columns, names, strict=True)
+    equal = [f"{each} = {to}" for each, to in before]
+    there = " AND ".join([*equal, f"{column} >= {name}", f"{column} <= {name}"])
+    order = f"ORDER BY {column} {direction}, id {direction}"
+    of_ways = f"FROM (VALUES {values}) AS way ({', '.join(names)}) CROSS JOIN LATERAL"
+    if not limit:
+        return f"SELECT id {of_ways} (SELECT id FROM jobdeck_jobs WHERE {there} AND {clause}) AS walk ORDER BY id {direction}"
+    # Only the scans whose first jobs are the first of all can hold those that are wanted.
+    jobs, lanes = f"SELECT id FROM jobdeck_jobs WHERE {there} AND {clause} {order}", ", ".join(names)
+    return (
+        f"SELECT id FROM (SELECT {lanes} {of_ways} ({jobs} LIMIT 1) AS head ORDER BY id {direction} {limit}) AS front"
+        f" CROSS JOIN LATERAL ({jobs} {limit}) AS walk ORDER BY id {direction} {limit}"
+    )
 
 
 def _argument(path: Sequence[str], bound: Bound) -> str:

@@ -34,6 +34,9 @@ class Dialect(ABC):
     of_schedule: str
     """The end of the stored tags that names the schedule, as in the index `jobdeck_by_schedule`."""
 
+    by_lane = False
+    """Whether the jobs have one index by state, queue, kind and id, instead of one by each of these and id."""
+
     searched_args: str
     """The arguments that free text is searched in; of a command that carries an environment, the command and its folder."""
     failure_place: str
@@ -100,6 +103,10 @@ class Dialect(ABC):
             direction: `ASC` or `DESC`.
             limit: `LIMIT …`, or nothing.
         """
+
+    @abstractmethod
+    def oldest_pending(self, columns: str, limit: int) -> str:
+        """Return a query for the columns of the ready jobs with the lowest ids."""
 
     @abstractmethod
     def schedule_history(self, columns: str) -> str:

@@ -7,11 +7,11 @@ that the job had been cancelled. Each source is read from its newest end, `limit
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
+from ...json_functions import json
 from ...model.events import FAILURES as FAILED_OUTCOMES
 from ...model.events import Event, EventType, Run
 from ...model.jobs import Outcome

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 
+from ...json_functions import json
 from ...model.filter import Condition, Literal, Term
 from ...model.filter_text import Pattern
 from ...model.kind_names import HANDLER_SQL, NAME_SQL, SHELL

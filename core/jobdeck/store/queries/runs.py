@@ -9,11 +9,11 @@ bounds the amount read, regardless of the length of the history.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ...json_functions import json
 from ...model.events import Run, Runs
 from ...model.states import State
 from ..backend import SqlConnection
@@ -51,11 +51,9 @@ _CROSSED = """
 SELECT id FROM (SELECT id, started_at FROM jobdeck_jobs {final}
  WHERE state = :state AND finished_at IS NOT NULL AND finished_at >= :end ORDER BY finished_at LIMIT :each) AS after
  WHERE started_at < :end"""
-# By a range of one state, and in its order, so that PostgreSQL does not search for the first ones by reading all jobs.
 _GIVEN_BACK = f"""
 SELECT id FROM (
-    SELECT * FROM (SELECT id, started_at FROM jobdeck_jobs {{by_state}}
-                    WHERE state >= 'pending' AND state <= 'pending' ORDER BY state, id LIMIT {GIVEN_BACK}) AS ready
+    SELECT * FROM ({{ready}}) AS ready
     UNION ALL
     SELECT * FROM (SELECT id, started_at FROM jobdeck_jobs {{due}}
                     WHERE state IN ('scheduled', 'retrying') ORDER BY scheduled_at LIMIT {GIVEN_BACK}) AS waiting) AS front
@@ -85,7 +83,9 @@ _ATTEMPTS = """
 
 def _by_index(dialect: Dialect, statement: str) -> str:
     names = {"final": "jobdeck_final", "failures": "jobdeck_failures", "by_state": "jobdeck_by_state", "due": "jobdeck_due"}
-    return statement.format(begin="{begin}", end="{end}", **{name: dialect.by(index) for name, index in names.items()})
+    clauses = {name: dialect.by(index) for name, index in names.items()}
+    ready = dialect.oldest_pending("id, started_at", GIVEN_BACK)
+    return statement.format(begin="{begin}", end="{end}", ready=ready, **clauses)
 
 
 def ended_ids_query(dialect: Dialect, state: State | None, begin: str = ":begin", end: str = ":end") -> str:

@@ -9,7 +9,6 @@ and takes half a millisecond to get it back while another thread is busy.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -19,6 +18,7 @@ from typing import Any
 import apsw
 
 from ...clock import Clock
+from ...json_functions import json
 from ...model.states import State
 from ..backend import rows_of
 from ..base import Claimed

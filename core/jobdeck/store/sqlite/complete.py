@@ -6,7 +6,6 @@ nothing, whenever it returns.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
@@ -14,6 +13,7 @@ from typing import Any, TypeVar
 import apsw
 
 from ...clock import Clock
+from ...json_functions import json
 from ...model.attempt_result import AttemptResult, Cancelled, Completed, Failed, Released, Snoozed
 from ...model.jobs import Outcome, Reason
 from ...model.retention import GIVEN_BACK_KEPT

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 import apsw
 
+from ...json_functions import json
 from ..counters import SLOT_WIDTH, CounterDeltas
 
 _COUNT_ONE = (

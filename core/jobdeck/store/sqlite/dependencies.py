@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 
 import apsw
 
+from ...json_functions import json
 from ...model.states import State
 from ..backend import rows_of
 from ..counters import CounterDeltas

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from ...json_functions import json
 from ..backend import SqlConnection
 from ..queries.dialect import Bound, Dialect, bind
 from ..records import Row
@@ -85,6 +85,10 @@ class SqliteDialect(Dialect):
         there = [" AND ".join(f"{column} = {value}" for column, value in way) for way in ways]
         walks = [f"SELECT id FROM jobdeck_jobs INDEXED BY {index} WHERE {each} AND {clause}" for each in there]
         return f"{' UNION ALL '.join(walks)} ORDER BY id {direction} {limit}"
+
+    def oldest_pending(self, columns: str, limit: int) -> str:
+        ready = f"jobdeck_jobs {self.by('jobdeck_by_state')} WHERE state = 'pending'"
+        return f"SELECT {columns} FROM {ready} ORDER BY id LIMIT {limit}"
 
     def schedule_history(self, columns: str) -> str:
         return (

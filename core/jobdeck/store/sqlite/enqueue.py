@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from itertools import count
 
 import apsw
 
 from ...clock import Clock
+from ...json_functions import json
 from ...model.errors import BatchNotFound, JobNotFound, RowRefused, StoreError, StoreFailed, UniqueKeyConflict
 from ...model.jobs import Batch, Job, NewJob, OnConflict
 from ...model.kind_names import handler_kind

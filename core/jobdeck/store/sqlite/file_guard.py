@@ -230,6 +230,10 @@ class FileGuard:
         files = [file for file in (self._index, *self._old) if file is not None]
         return next((file for file in files if os.fstat(file).st_ino == inode), None)
 
+    def descriptor_of(self, inode: int) -> int | None:
+        """Return the descriptor of the file, or of an index, with this inode."""
+        return self._file if self.identity[1] == inode else self.index_with(inode)
+
     def hand_down(self, pins: dict[Identity, Any]) -> None:
         """Leave the connection of `sqlite3` to a forked process."""
         if self._pin is not None:
@@ -368,6 +372,29 @@ def is_in_use(index: Path) -> bool:
         return True
     finally:
         os.close(file)
+
+
+def is_locked(path: Path) -> bool:
+    """Return whether somebody has a lock on the file, in this process or another; `False` if the system does not tell.
+
+    A guard's own locks do not count. To ask for one file is a system call; `/proc/locks` lists those of the whole machine.
+    """
+    if not AVAILABLE:
+        return False
+    with _guards_lock:
+        file = None
+        try:
+            inode = path.stat().st_ino
+            held = [each for guard in _guards.values() if (each := guard.descriptor_of(inode)) is not None]
+            # Closing another descriptor would remove the locks of this process.
+            file = None if held else os.open(path, os.O_RDONLY)
+            found = fcntl.fcntl(held[0] if file is None else file, fcntl.F_OFD_GETLK, _flock(fcntl.F_WRLCK, (0, 0)))
+            return bool(_FLOCK.unpack(found)[0] != fcntl.F_UNLCK)
+        except OSError:
+            return False
+        finally:
+            if file is not None:
+                os.close(file)
 
 
 @contextmanager

@@ -27,7 +27,7 @@ import apsw
 
 from ...clock import time
 from ...model.errors import StoreRefused
-from .file_guard import FileGuard
+from .file_guard import FileGuard, is_locked
 from .wal import file_size, index_path, wal_path
 
 _PATIENCE = 100
@@ -263,13 +263,10 @@ def _is_foreign(path: Path) -> bool:
     A user of a database has locks on both, the file and the log's index, and the log exists. A process that is just opening
     the file has its lock before the log exists, for microseconds.
     """
+    index = index_path(path)
+    if not is_locked(path):
+        return is_locked(index)
     try:
-        with Path("/proc/locks").open(encoding="ascii") as held:
-            locked = {line.split()[-3].rpartition(":")[2] for line in held}
-        database = str(path.stat().st_ino) if path.exists() else ""
-        index = str(index_path(path).stat().st_ino) if index_path(path).exists() else ""
-    except (OSError, IndexError, UnicodeError):
+        return not (index.exists() and wal_path(path).exists())
+    except OSError:
         return False
-    if database not in locked:
-        return index in locked
-    return not (index and wal_path(path).exists())

@@ -7,12 +7,12 @@ never ahead of that clock, whose leases therefore never end early; once its work
 
 from __future__ import annotations
 
-import json
 import threading
 
 import apsw
 
 from ...clock import Clock
+from ...json_functions import json
 from ..backend import rows_of
 
 _REPORTED = "SELECT boot, max(beat) FROM jobdeck_workers WHERE boot <> ? GROUP BY boot"

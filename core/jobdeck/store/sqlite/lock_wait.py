@@ -5,14 +5,14 @@ constantly. So here a wait polls more often the longer it lasts: the next one is
 But if all waits are long because many connections wait, all of them would poll so often that the holder of the lock gets
 no CPU. So how often a wait polls depends on how long waits *usually* last, and on whether this one lasts longer.
 
-The time between two polls follows the square root of the usual wait. With the usual wait itself, a process that was lucky
-would poll more often, and so be lucky again; with the root, the waits of all processes become the same.
+The time between two polls follows the usual wait to the power of two thirds. With the usual wait itself, a process that was
+lucky would poll more often, and so be lucky again; with a smaller power, the waits of all processes become the same.
 """
 
 from __future__ import annotations
 
+import math
 import random
-from math import inf, sqrt
 
 from ...clock import time
 
@@ -20,8 +20,9 @@ _MEAN = 0.002
 _USUAL = 0.02
 """Seconds between two polls, on average, if waits usually take `_USUAL` seconds, as among five busy workers."""
 _SHORTEST = 0.0005
-_LONGEST = 0.010
-"""Bounds of this average. A poll takes some 20 µs of CPU; fifty waiters poll some 20,000 times a second."""
+_LONGEST = 0.040
+"""Bounds of this average. A poll takes 20 to 50 µs of CPU: fifty waiters must not poll much more than 5,000 times a second."""
+_POWER = 2 / 3
 _AGED = 5.0
 """The maximum factor by which a wait that lasts longer than usual polls more often."""
 _URGENT = 4.0
@@ -35,13 +36,13 @@ class LockWaits:
 
     def __init__(self) -> None:
         self._usual = 0.0
-        self._ended_at = -inf
+        self._ended_at = -math.inf
 
     def pause(self, waited: float, *, urgent: bool = False) -> float:
         """Return the seconds to sleep, of random length, before the next poll of a wait that has lasted `waited` seconds."""
         # A wait that is much longer than usual shows, before it ends, that there are more waiters than before.
         usual = max(self._usual, waited / (_AGED - 1))
-        mean = min(_LONGEST, _MEAN * sqrt(usual / _USUAL))
+        mean = min(_LONGEST, _MEAN * math.pow(usual / _USUAL, _POWER))
         if usual:
             mean /= min(_AGED, 1 + waited / usual)
         return random.uniform(0.2, 1.8) * max(_SHORTEST, mean) / (_URGENT if urgent else 1.0)

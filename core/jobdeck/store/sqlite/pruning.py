@@ -6,11 +6,11 @@ history. The counters hold the number of jobs in each state.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 import apsw
 
+from ...json_functions import json
 from ...model.retention import RetentionRule
 from ..backend import rows_of
 from ..records import Row

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 
 import apsw
 
+from ...json_functions import json
 from ...model.jobs import Job
 from ...model.states import State
 from ..records import JOB_COLUMNS, job_reader, state_of

@@ -22,6 +22,7 @@ from .raw_connection import connect, is_utf8_path
 from .wal import file_size, index_path, wal_path
 
 _MAGIC = b"SQLite format 3\0"
+_MIGRATIONS = Path(__file__).parent.parent / "migrations"
 _ANY = 1 << 62
 """Newer than every schema."""
 _SILENT = 60.0
@@ -137,7 +138,7 @@ def _migrate(connection: apsw.Connection, where: str, *, adopt: bool) -> None:
 
 def _steps() -> list[Path]:
     """Return the scripts that change the schema, the oldest first."""
-    return sorted((Path(__file__).parent.parent / "migrations").glob("*.sql"))
+    return sorted(each for each in _MIGRATIONS.iterdir() if each.suffix == ".sql")
 
 
 def _use_wal(connection: apsw.Connection, where: str) -> None:

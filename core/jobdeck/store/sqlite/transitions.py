@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 
 from ...clock import Clock, time
+from ...json_functions import json
 from ...model.attempt_result import AttemptResult
 from ...model.jobs import Outcome, Reason
 from ...model.states import State

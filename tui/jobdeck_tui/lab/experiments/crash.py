@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from ..audit import LEFT_RUNNING, LOST_JOBS, OVERLAPPING_RUNS
+from ..audit import LEFT_RUNNING, LOST_JOBS, OVERLAPPING_RUNS, Audit, Verdict
+from ..drawing import lease_rows, lost_jobs, mood_of, row_cells
 from ..naive_worker import add_jobs
+from ..picture import LanePicture
 from ..stage import Figure, Findings, LabProcess, Stage, StageLane
+from ..watch import LaneSpec, LaneWatch
+from ..wishes import Wish
 
 _LEASE = 1.0
 _SECONDS = 0.15
 """Seconds that a job works."""
+_MORE = 4
+"""The number of jobs that come with each kill of the viewer, so that there is always one in mid-run."""
+_TOO_OFTEN = 8
+"""A job that has started this often is spared: it may start ten times."""
+LANES = (LaneSpec("naive", "no lease"), LaneSpec("jobdeck", "a lease, and heartbeats", is_jobdeck=True))
+WISHES = (Wish("kill", "Kill a worker process in mid-job with kill -9; press it again and again"),)
 _TOO_MANY = """
 SELECT count(*) FROM (SELECT job FROM ledger JOIN jobs ON jobs.id = job WHERE event = 'start'
                        GROUP BY job HAVING count(*) > max(max_attempts))"""
@@ -18,7 +28,11 @@ SELECT count(*) FROM ledger AS kill JOIN ledger AS start ON start.pid = kill.pid
        (SELECT * FROM ledger AS over WHERE over.event = 'end' AND over.job = start.job AND over.pid = start.pid)"""
 
 
-def run(stage: Stage, *, jobs: int = 30, processes: int = 2, kills: int = 5) -> Findings:
+VIEWER = {"jobs": 50, "kills": 4, "rhythm": 0.6}
+"""Sizes for a viewer, who wants to see each kill."""
+
+
+def run(stage: Stage, *, jobs: int = 30, processes: int = 2, kills: int = 5, rhythm: float = 0.0) -> Findings:
     """Kill workers, and count what is lost.
 
     Args:
@@ -26,27 +40,23 @@ def run(stage: Stage, *, jobs: int = 30, processes: int = 2, kills: int = 5) -> 
         jobs: the number of jobs in each lane.
         processes: the number of worker processes; a killed one is replaced.
         kills: the number of kills in each lane.
+        rhythm: the seconds before each of them.
     """
     naive = stage.lane("naive")
     jobdeck = stage.lane("jobdeck", is_jobdeck=True, lease=_LEASE)
     verdicts, figures = [], []
     for lane in (naive, jobdeck):
-        if lane.is_jobdeck:
-            lane.queue.enqueue_bulk("lab.work", [{"ledger": str(lane.ledger), "seconds": _SECONDS}] * jobs)
-        else:
-            add_jobs(lane.database, [{"seconds": _SECONDS}] * jobs)
+        _add_jobs(lane, jobs)
         for _ in range(processes):
             lane.start_worker("--atomic")
-        done = 0
-        while done < kills and _kill_one(lane):
-            done += 1
-        stage.wait(lambda lane=lane: _is_settled(lane), "the remaining jobs")  # type: ignore[misc]
+        for _ in range(kills):
+            stage.pause(rhythm)
+            if not _kill_one(lane):
+                break
+        _play_on(lane)
         lane.close()
         with lane.audit() as audit:
-            verdicts += [audit.judge("lost jobs", LOST_JOBS), audit.judge("jobs left running for ever", LEFT_RUNNING)]
-            if lane.is_jobdeck:
-                verdicts.append(audit.judge("jobs that ran in two processes at once", OVERLAPPING_RUNS))
-                verdicts.append(audit.judge("jobs with more starts than max_attempts", _TOO_MANY))
+            verdicts += judge(audit)
             figures.append(Figure(lane.name, "kills", audit.count("SELECT count(*) FROM ledger WHERE event = 'kill'")))
             figures.append(Figure(lane.name, "jobs interrupted", audit.count(_INTERRUPTED)))
     notes = [
@@ -56,7 +66,38 @@ def run(stage: Stage, *, jobs: int = 30, processes: int = 2, kills: int = 5) -> 
     return Findings(verdicts, figures, notes)
 
 
-def _kill_one(lane: StageLane) -> bool:
+def judge(audit: Audit) -> list[Verdict]:
+    """Count what a lane has left behind."""
+    found = [
+        audit.judge("lost jobs", LOST_JOBS, at_end=True),
+        audit.judge("jobs left running for ever", LEFT_RUNNING, at_end=True),
+    ]
+    if audit.is_jobdeck:
+        found.append(audit.judge("jobs that ran in two processes at once", OVERLAPPING_RUNS))
+        found.append(audit.judge("jobs with more starts than max_attempts", _TOO_MANY))
+    return found
+
+
+def draw(lane: LaneWatch) -> LanePicture:
+    """Draw a lane: the jobs, and the lease of each that runs; a dead worker's runs out, and another one takes the job."""
+    lost = lost_jobs(lane)
+    again = sum(max(0, n - 1) for n in lane.starts.values())
+    caption = f"{lane.counts['kill']} killed · {again} taken over by others"
+    cells, rows = row_cells(lane), lease_rows(lane, _LEASE)
+    return LanePicture(
+        lane.spec.name, lane.spec.what, str(lost), "jobs lost", mood_of(lost, started=bool(lane.starts)),
+        (cells, rows), caption, lane.is_active,
+    )  # fmt: skip
+
+
+def _add_jobs(lane: StageLane, jobs: int) -> None:
+    if lane.is_jobdeck:
+        lane.queue.enqueue_bulk("lab.work", [{"ledger": str(lane.ledger), "seconds": _SECONDS}] * jobs)
+    else:
+        add_jobs(lane.database, [{"seconds": _SECONDS}] * jobs)
+
+
+def _kill_one(lane: StageLane, *, at_once: bool = False) -> bool:
     """Wait for a job in mid-run, kill its worker, and start another one; return `False` if all jobs are done."""
     victims: list[LabProcess] = []
 
@@ -68,16 +109,38 @@ def _kill_one(lane: StageLane) -> bool:
                 running[line.pid] = line
             elif line.event in ("end", "kill"):
                 running.pop(line.pid, None)
-        victims[:] = [each for each in lane.processes if each.is_alive and each.pid in running]
+        victims[:] = [
+            each
+            for each in lane.processes
+            if each.is_alive and each.pid in running and (running[each.pid].attempt or 0) < _TOO_OFTEN
+        ]
         return bool(victims) or _is_settled(lane)
 
     lane.stage.wait(found, "a job to start")
     if not victims:
         return False
-    lane.stage.pause(lane.stage.random.uniform(0, _SECONDS / 2))
+    if not at_once:
+        lane.stage.pause(lane.stage.random.uniform(0, _SECONDS / 2))
     lane.stage.random.choice(victims).kill()
     lane.start_worker("--atomic")
     return True
+
+
+def _play_on(lane: StageLane) -> None:
+    """Run the remaining jobs; each kill that the viewer asks for comes with more of them."""
+    while True:
+        wishes: list[str] = []
+
+        def is_over(wishes: list[str] = wishes) -> bool:
+            if (wish := lane.stage.take_wish()) is not None:
+                wishes.append(wish)
+            return bool(wishes) or _is_settled(lane)
+
+        lane.stage.wait(is_over, "the remaining jobs")
+        if not wishes:
+            return
+        _add_jobs(lane, _MORE)
+        _kill_one(lane, at_once=True)
 
 
 def _show(lane: StageLane) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from ..audit import DOUBLE_RUNS, LOST_JOBS
+from ..audit import DOUBLE_RUNS, LOST_JOBS, Audit, Verdict
+from ..drawing import job_cells, mood_of
 from ..naive_worker import add_jobs
+from ..picture import LanePicture
 from ..stage import Figure, Findings, Stage, StageLane
+from ..watch import LaneSpec, LaneWatch
 
 _LEASE = 60.0
 """No lease may end here: if the disk stalls for longer, jobs rightly run again."""
+LANES = (LaneSpec("naive", "SELECT, then UPDATE"), LaneSpec("jobdeck", "one UPDATE … RETURNING", is_jobdeck=True))
 
 
 def run(stage: Stage, *, jobs: int = 1000, processes: int = 8) -> Findings:
@@ -22,6 +26,7 @@ def run(stage: Stage, *, jobs: int = 1000, processes: int = 8) -> Findings:
     jobdeck = stage.lane("jobdeck", is_jobdeck=True, lease=_LEASE)
     verdicts, figures = [], []
     for lane in (naive, jobdeck):
+        lane.plan(jobs=jobs, processes=processes)
         for _ in range(processes):
             lane.start_worker()
         lane.wait_ready(processes)
@@ -33,7 +38,7 @@ def run(stage: Stage, *, jobs: int = 1000, processes: int = 8) -> Findings:
         stage.wait(lambda lane=lane: _is_done(lane, jobs), f"{jobs} jobs to run")  # type: ignore[misc]
         lane.close()
         with lane.audit() as audit:
-            verdicts += [audit.judge("jobs that ran twice", DOUBLE_RUNS), audit.judge("lost jobs", LOST_JOBS)]
+            verdicts += judge(audit)
             runs = audit.count("SELECT count(*) FROM ledger WHERE event = 'start'")
             used = audit.count("SELECT count(DISTINCT pid) FROM ledger WHERE event = 'start'")
         lane.report(f"done: {runs:g} runs of {jobs} jobs")
@@ -46,6 +51,27 @@ def run(stage: Stage, *, jobs: int = 1000, processes: int = 8) -> Findings:
         "jobdeck: the claim is one UPDATE inside BEGIN IMMEDIATE, so no job is claimed twice.",
     ]
     return Findings(verdicts, figures, notes)
+
+
+def judge(audit: Audit) -> list[Verdict]:
+    """Count what a lane has left behind."""
+    return [audit.judge("jobs that ran twice", DOUBLE_RUNS), audit.judge("lost jobs", LOST_JOBS, at_end=True)]
+
+
+def draw(lane: LaneWatch) -> LanePicture:
+    """Draw a lane: a cell for each job, those that ran twice in red."""
+    twice = sum(n > 1 for n in lane.starts.values())
+    jobs, processes = int(lane.plan.get("jobs", 1000)), int(lane.plan.get("processes", 8))
+    return LanePicture(
+        lane.spec.name,
+        lane.spec.what,
+        str(twice),
+        "jobs ran twice",
+        mood_of(twice, started=bool(lane.starts)),
+        (job_cells(lane),),
+        f"{processes} processes · {len(lane.ended):,} of {jobs:,} done",
+        lane.is_active,
+    )
 
 
 def _is_done(lane: StageLane, jobs: int) -> bool:

@@ -6,7 +6,7 @@ from ..audit import Verdict
 from ..scheduler.board import Board
 from ..scheduler.interleavings import Enumeration, enumerate_interleavings
 from ..scheduler.ladder import ladder
-from ..scheduler.programs import NAIVE, PROGRAMS
+from ..scheduler.programs import NAIVE, programs_for
 from ..stage import Figure, Findings, Stage
 
 _COUNTED = (
@@ -14,17 +14,19 @@ _COUNTED = (
 )
 
 
-def run(stage: Stage, *, workers: int = 2) -> Findings:
+def run(stage: Stage, *, workers: int = 2, server: str | None = None) -> Findings:
     """Enumerate the interleavings of each lane.
 
     Args:
         stage: the stage.
         workers: the number of workers.
+        server: the address of a PostgreSQL database, for the lanes of it; they play in a scratch schema.
     """
     verdicts, figures, drawing = [], [], []
-    for program in PROGRAMS.values():
+    programs = programs_for(server)
+    for program in programs.values():
         stage.pause(0)
-        found = enumerate_interleavings(program, stage.folder, workers=workers)
+        found = enumerate_interleavings(program, stage.folder, workers=workers, server=server)
         stage.report(program.name, f"{found.bad} of {found.total} orders run the job twice")
         stage.show(program.name, orders=found.total, twice=found.bad)
         verdicts.append(_verdict(found))
@@ -35,7 +37,7 @@ def run(stage: Stage, *, workers: int = 2) -> Findings:
             with Board(program, stage.folder, workers=workers) as board:
                 board.replay(found.counterexample)
                 drawing = ladder(board.moves, workers)
-    notes = [f"{program.name}: {program.claim}" for program in PROGRAMS.values()]
+    notes = [f"{program.name}: {program.claim}" for program in programs.values()]
     return Findings(verdicts, figures, notes, drawing)
 
 

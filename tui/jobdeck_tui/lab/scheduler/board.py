@@ -37,7 +37,7 @@ class Move:
 class Board:
     """The workers of one lane on their database. Use it from one thread."""
 
-    def __init__(self, program: Program, folder: Path, *, workers: int = 2, jobs: int = 1) -> None:
+    def __init__(self, program: Program, folder: Path, *, workers: int = 2, jobs: int = 1, server: str | None = None) -> None:
         """Create the lane's database, and reset it.
 
         Args:
@@ -45,12 +45,16 @@ class Board:
             folder: where the database and the ledger are put.
             workers: the number of workers.
             jobs: the number of pending jobs.
+            server: the address of a PostgreSQL database, for a lane of it.
+
+        Raises:
+            OSError: the server cannot be used.
         """
         self.program = program
         self.workers = workers
         self._ledger = folder / f"{program.name}-{workers}-{jobs}.ledger"
         self._reader = LedgerReader(self._ledger)
-        self._table = open_table(program, folder, workers, jobs)
+        self._table = open_table(program, folder, workers, jobs, server)
         self.reset()
 
     def __enter__(self) -> Self:

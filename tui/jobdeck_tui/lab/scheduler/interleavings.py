@@ -78,6 +78,7 @@ def enumerate_interleavings(
     folder: Path,
     *,
     workers: int = 2,
+    server: str | None = None,
     is_stopped: Callable[[], bool] = lambda: False,
 ) -> Enumeration:
     """Try every interleaving of a lane.
@@ -86,6 +87,7 @@ def enumerate_interleavings(
         program: what each worker does.
         folder: a scratch folder.
         workers: the number of workers; three have thousands of orders.
+        server: the address of a PostgreSQL database, for a lane of it.
         is_stopped: asked after each order whether to end early, with what was found so far.
     """
     blocked = 0
@@ -96,7 +98,7 @@ def enumerate_interleavings(
 
     total = bad = 0
     best: Schedule | None = None
-    with Board(program, folder, workers=workers) as board:
+    with Board(program, folder, workers=workers, server=server) as board:
         for each in interleavings(board, count_blocked):
             total += 1
             bad += each.double_runs > 0

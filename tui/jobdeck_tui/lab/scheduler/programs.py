@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from importlib.util import find_spec
 
 from jobdeck import record
 
@@ -46,6 +47,8 @@ class Program:
     claim: str
     """The claim of the lane, in one sentence."""
     steps: tuple[LaneStep, ...]
+    on_postgres: bool = False
+    """`True` if it runs on a PostgreSQL server, if one is configured."""
     is_jobdeck: bool = False
     """`True` if the claim is the one of jobdeck's engine, on a real queue."""
 
@@ -82,4 +85,48 @@ JOBDECK = Program(
     is_jobdeck=True,
 )
 
+
+def _in_transaction(name: str, title: str, claim: str, select: str) -> Program:
+    steps = (
+        LaneStep("SELECT", f"BEGIN; {select}"),
+        LaneStep("UPDATE", _TAKE + ":job"),
+        LaneStep("COMMIT", "COMMIT"),
+        RUN,
+    )
+    return Program(name, title, claim, steps, on_postgres=True)
+
+
+READ_COMMITTED = _in_transaction(
+    "pg-plain",
+    "PostgreSQL, READ COMMITTED",
+    "Both read the row as pending; the second UPDATE waits, and then takes it, too.",
+    _FIRST,
+)
+FOR_UPDATE = _in_transaction(
+    "pg-lock",
+    "PostgreSQL, SELECT … FOR UPDATE",
+    "The SELECT locks the row: the other one waits, and then finds no pending job.",
+    f"{_FIRST} FOR UPDATE",
+)
+SKIP_LOCKED = _in_transaction(
+    "pg-skip",
+    "PostgreSQL, FOR UPDATE SKIP LOCKED",
+    "The SELECT locks the row, and others skip it: no wait, and no double run.",
+    f"{_FIRST} FOR UPDATE SKIP LOCKED",
+)
+POSTGRES_PROGRAMS = {program.name: program for program in (READ_COMMITTED, FOR_UPDATE, SKIP_LOCKED)}
+"""The lanes of a PostgreSQL server."""
 PROGRAMS = {program.name: program for program in (NAIVE, ATOMIC, IMMEDIATE, JOBDECK)}
+"""The lanes that need no server."""
+
+
+def programs_for(server: str | None) -> dict[str, Program]:
+    """Return the lanes: those of PostgreSQL come last, if a server is configured and its driver is installed."""
+    if server is None or find_spec("psycopg") is None:
+        return PROGRAMS
+    return PROGRAMS | POSTGRES_PROGRAMS
+
+
+def server_of(database: str) -> str | None:
+    """Return the address of the PostgreSQL server of a database's address; `None` if it is another kind of database."""
+    return database if database.startswith(("postgresql://", "postgres://")) else None

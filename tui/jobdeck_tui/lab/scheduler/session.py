@@ -11,7 +11,7 @@ from jobdeck import record
 from ...scratch_folder import scratch_folder
 from .board import Board, Move, Schedule
 from .interleavings import Enumeration, enumerate_interleavings
-from .programs import NAIVE, PROGRAMS, LaneStep, Program
+from .programs import NAIVE, LaneStep, Program, programs_for
 from .tables import TableRow
 
 _CLOSING = 3.0
@@ -59,13 +59,17 @@ class BoardPicture:
 class SchedulerSession:
     """Plays boards in a scratch folder. Every method returns at once; the picture that follows is passed to `show`."""
 
-    def __init__(self, show: Callable[[BoardPicture], None]) -> None:
+    def __init__(self, show: Callable[[BoardPicture], None], *, server: str | None = None) -> None:
         """Start the thread.
 
         Args:
+            server: the address of a PostgreSQL database, for lanes of it.
             show: called on the session's thread with the board after each command.
         """
         self._show = show
+        self._server = server
+        self.lanes = programs_for(server)
+        """The lanes that can be played."""
         self._commands: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._program, self._workers = NAIVE, FEWEST
         self._board: Board | None = None
@@ -135,7 +139,7 @@ class SchedulerSession:
     def _open(self) -> None:
         if self._board is not None:
             self._board.close()
-        self._board = Board(self._program, self._folder, workers=self._workers)
+        self._board = Board(self._program, self._folder, workers=self._workers, server=self._server)
         self._last = self._enumeration = None
         self._script = ()
 
@@ -181,13 +185,15 @@ class SchedulerSession:
     def _enumerate(self) -> None:
         self._own.close()
         self._board = None
-        found = enumerate_interleavings(self._program, self._folder, workers=self._workers, is_stopped=lambda: self._closed)
+        found = enumerate_interleavings(
+            self._program, self._folder, workers=self._workers, server=self._server, is_stopped=lambda: self._closed
+        )
         self._open()
         self._enumeration, self._script = found, found.counterexample or ()
 
     def _go(self, by: int) -> None:
-        names = [*PROGRAMS]
-        self._program = PROGRAMS[names[(names.index(self._program.name) + by) % len(names)]]
+        names = [*self.lanes]
+        self._program = self.lanes[names[(names.index(self._program.name) + by) % len(names)]]
         self._open()
 
     def _change_workers(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import ExitStack
+from importlib import import_module
 from pathlib import Path
 
 import apsw
@@ -178,7 +179,15 @@ class EngineQueue(LaneTable):
         ]
 
 
-def open_table(program: Program, folder: Path, workers: int, jobs: int) -> LaneTable:
-    """Create the database of a lane in a folder."""
+def open_table(program: Program, folder: Path, workers: int, jobs: int, server: str | None = None) -> LaneTable:
+    """Create the database of a lane in a folder, or in a scratch schema of the server for a lane of PostgreSQL.
+
+    Raises:
+        OSError: the server cannot be used.
+    """
+    if program.on_postgres:
+        assert server is not None
+        table: LaneTable = import_module(f"{__package__}.postgres_table").PostgresTable(server, workers, jobs)
+        return table
     kind = EngineQueue if program.is_jobdeck else PlainTable
     return kind(folder / f"{program.name}-{workers}-{jobs}.db", workers, jobs)

@@ -1,0 +1,1 @@
+"""The lab: live pictures of experiments, and their verdicts."""
