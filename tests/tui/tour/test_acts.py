@@ -65,12 +65,12 @@ def test_the_engine_loads_no_module_of_the_front(demo: Demo) -> None:
 
 def test_charges_survive_an_outage_of_their_provider(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("jobdeck_tui.tour.acts._OUTAGE", 0.3)
-    monkeypatch.setattr("jobdeck_tui.tour.acts._CHARGES", 6)
+    monkeypatch.setattr("jobdeck_tui.tour.acts._CHARGES", 2)
     with Worker(demo.queue, threads=4) as worker:
         result = played("outage", demo).result
         worker.stop(0)
     assert result is not None
-    assert result.headline.startswith("0 of 6 charges failed for good")
+    assert result.headline.startswith("0 of 2 charges failed for good")
 
 
 def test_leaving_ends_an_experiment_with_its_processes(demo: Demo) -> None:

@@ -13,6 +13,8 @@ from .stage import ExperimentStuck
 ROUNDS = 700_000
 """About 50 ms of one core."""
 _POLL = 0.1
+_WARM_UP = 0.8
+"""Seconds in which the child processes of a worker start; they are not what is measured."""
 _PATIENCE = 40.0
 """Seconds."""
 
@@ -49,11 +51,15 @@ def time_computing(
     register(registry)
     database = str(folder / "jobs.db")
     with Queue(database, settings=Settings(database=database, synchronous="NORMAL"), registry=registry) as queue:
-        queue.enqueue_bulk("lab.compute", [{}] * jobs)
         words = ["jobdeck_tui", "--db", database, "--app", f"{__package__}.computing_app", "worker", *options]
         process = start_module(words, folder, {})
         try:
             waited = 0.0
+            while not queue.workers() and waited < _PATIENCE:
+                pause(_POLL)
+                waited += _POLL
+            pause(_WARM_UP)
+            queue.enqueue_bulk("lab.compute", [{}] * jobs)
             while (n := queue.count("state:completed,failed")) < jobs:
                 on_done(n)
                 pause(_POLL)
