@@ -68,10 +68,12 @@ class JobContext:
     _deadline: float | None = None
     _cancelled = _interrupted = _lost = _stop_requested = False
     _grace: float | None = None
-    _progress: Progress | None = None
-    _log: LogBuffer | None = None
     _stop: threading.Event | None = None
     _on_stop: Callable[[], None] | None = None
+    unstored_progress: Progress | None = None
+    """The latest progress that is not stored yet; see `take_progress`."""
+    log_buffer: LogBuffer | None = None
+    """The lines that are not stored yet; `None` if the code has logged nothing."""
     forked = False
     """`True` in the copy of the context that a process forked by the handler has."""
 
@@ -179,7 +181,7 @@ class JobContext:
             message: what it is doing, such as `frame 3 of 8`; shortened to one line of 200 characters. Without one, that of
                 the last report is removed.
         """
-        self._progress = min(1.0, max(0.0, float(fraction))), None if message is None else _one_line(message) or None
+        self.unstored_progress = min(1.0, max(0.0, float(fraction))), None if message is None else _one_line(message) or None
 
     # -- for the worker ---------------------------------------------------------------------------
 
@@ -226,22 +228,22 @@ class JobContext:
 
     def take_progress(self) -> Progress | None:
         """Remove and return the latest progress reported since the last call: the fraction, and the message if there is one."""
-        progress, self._progress = self._progress, None
+        progress, self.unstored_progress = self.unstored_progress, None
         return progress
 
     @property
     def has_log(self) -> bool:
         """Return whether the attempt has logged anything that is not stored yet."""
-        return self._log is not None and not self._log.is_empty
+        return self.log_buffer is not None and not self.log_buffer.is_empty
 
     @property
     def log_is_full(self) -> bool:
         """Return whether output must wait until the log is stored. Output of code that must stop never waits."""
-        return self._log is not None and self._log.is_full and self._flush_log is not None and not self.stopping
+        return self.log_buffer is not None and self.log_buffer.is_full and self._flush_log is not None and not self.stopping
 
     def drain_log(self) -> list[LogEntry]:
         """Remove and return the lines logged since the last call; follow with `confirm_log` or `restore_log`."""
-        return [] if self._log is None else self._log.drain()
+        return [] if self.log_buffer is None else self.log_buffer.drain()
 
     def confirm_log(self) -> None:
         """Forget the drained lines: they were stored."""
@@ -292,12 +294,12 @@ class JobContext:
 
     def wait_for_log(self, seconds: float) -> None:
         """Wait while the log is full, at most this time or until the code must stop."""
-        if self._log is not None and self._flush_log is not None:
-            self._log.wait_for_room(lambda: self.stopping, self._flush_log, seconds)
+        if self.log_buffer is not None and self._flush_log is not None:
+            self.log_buffer.wait_for_room(lambda: self.stopping, self._flush_log, seconds)
 
     @property
     def _lines(self) -> LogBuffer:
-        return self._log or self._lazy("_log", lambda: LogBuffer(self._clock))
+        return self.log_buffer or self._lazy("log_buffer", lambda: LogBuffer(self._clock))
 
     def _lazy(self, name: str, make: Callable[[], T]) -> T:
         # `setdefault` is atomic: several threads of a handler may call this at the same time.

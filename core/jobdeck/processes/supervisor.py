@@ -116,7 +116,10 @@ class ProcessSupervisor:
 
     def handles(self, kind: str) -> bool:
         """Report whether jobs of this kind run in child processes."""
-        return self.processes > 0 or self._isolates(kind)
+        if self.processes > 0:
+            return True
+        entry = self._registry.find(kind)
+        return entry is not None and entry.isolate
 
     def _isolates(self, kind: str) -> bool:
         return (entry := self._registry.find(kind)) is not None and entry.isolate

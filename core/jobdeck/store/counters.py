@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from itertools import groupby
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from ..model.jobs import Job, Outcome
@@ -21,6 +22,7 @@ RUN_SUM, WAIT_SUM = "run sum", "wait sum"
 """Measures of the totals: the sum of the run and wait times, in microseconds."""
 
 
+LANE_OF_RESULT = attrgetter("job.queue", "job.kind")
 _PER_SECOND = 1e6
 _BUCKET_BITS = 10
 _BUCKETS = (1 << _BUCKET_BITS) - 1
@@ -116,7 +118,7 @@ class CounterDeltas(ABC):
         A wait is counted in the slot in which the attempt started: the waits of a slot are its starts.
         """
         kinds: dict[tuple[str, str], _KindResults] = {}
-        for kind, group in groupby(results, lambda result: (result.job.queue, result.job.kind)):
+        for kind, group in groupby(results, LANE_OF_RESULT):
             of_kind = kinds.setdefault(kind, _KindResults())
             of_kind.add([(each.job.scheduled_at, each.started_at, each.finished_at) for each in group])
         for kind, of_kind in kinds.items():

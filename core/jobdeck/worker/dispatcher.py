@@ -111,6 +111,11 @@ class Dispatcher:
         """Report whether this job is still in flight: neither recorded nor abandoned."""
         return self._in_flight.get(run.job.id) is run
 
+    def find_finished(self, results: Iterable[AttemptResult]) -> list[ActiveJob]:
+        """Return the jobs of these results that are in flight."""
+        find = self._in_flight.get
+        return [run for result in results if (run := find(result.job.id)) is not None]
+
     def find(self, job_id: int) -> ActiveJob | None:
         """Return the job with this id if it is in flight."""
         return self._in_flight.get(job_id)

@@ -29,7 +29,9 @@ class LogBatch:
     def take(self, runs: Iterable[ActiveJob]) -> LogRows:
         """Take the buffered lines; call it once, inside the transaction."""
         self._lock = self._acquire()
-        self._taken = [(run, lines) for run in runs if (lines := run.context.drain_log())]
+        self._taken = [
+            (run, lines) for run in runs if run.context.log_buffer is not None and (lines := run.context.drain_log())
+        ]
         return [(run.job.id, run.job.attempt, *line) for run, lines in self._taken for line in lines]
 
     def restore(self) -> None:

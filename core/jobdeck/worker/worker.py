@@ -443,11 +443,11 @@ class Worker:
                 work = self._dispatcher.extend_batch(work)
             # From the transaction on: the wait for it may have taken longer than a short lease.
             until = self._clock.monotonic() + self._settings.lease
-            finished = [run for result in work.results if (run := self._dispatcher.find(result.job.id))]
+            finished = self._dispatcher.find_finished(work.results)
             if logs := batch.take(finished):
                 store.logs.append(logs, MAX_LOG_BYTES)
             for run in finished:
-                if (progress := run.context.take_progress()) is not None:
+                if run.context.unstored_progress is not None and (progress := run.context.take_progress()) is not None:
                     store.transitions.report_progress(run.job.id, run.lease, *progress)
             late = self._record_results(work.results)
             due = store.queries.next_due_at()
@@ -517,7 +517,7 @@ class Worker:
         if (late := self._lease_expired(run)) is not None:
             return late
         try:
-            if self._in_child(run):
+            if self._supervisor.handles(job.kind):
                 return self._supervisor.run(job, run.context)
             result = self._contexts.run(execute, job, run.context, self._registry, self._clock, self._queue.random)
         except BaseException as error:
@@ -540,7 +540,7 @@ class Worker:
 
     def _lease_expired(self, run: ActiveJob) -> AttemptResult | None:
         """Return the result that releases the job if its lease is about to expire; otherwise set its start time."""
-        if not run.may_start(self._clock.monotonic()):
+        if self._clock.monotonic() >= run.lease_deadline - run.margin:
             return run.as_release(self._clock.now())
         run.started_at = self._clock.now()
         if self._job_log.enabled:

@@ -15,6 +15,7 @@ from ...model.jobs import Outcome, Reason
 from ...model.retention import GIVEN_BACK_KEPT
 from ...model.states import State
 from ..base import LostLeases
+from ..counters import LANE_OF_RESULT
 from ..dependencies import HAS_DEPENDENTS
 from ..records import one_line, replace_surrogates
 from .connection import Connections, retried
@@ -122,7 +123,7 @@ class Completer:
             numbers = [each.job.attempt for each in results]
             session.defer(_ATTEMPTS_BULK, (results[0].job.worker, ids, leases, numbers, started, finished))
             counters = PostgresCounterDeltas()
-            for (queue, kind), n in Counter((each.job.queue, each.job.kind) for each in results).items():
+            for (queue, kind), n in Counter(map(LANE_OF_RESULT, results)).items():
                 counters.count_transition(queue, kind, State.RUNNING, State.COMPLETED, n)
             counters.record_results(results, "completed")
             if waits.get:

@@ -19,6 +19,7 @@ from ...model.jobs import Outcome, Reason
 from ...model.retention import GIVEN_BACK_KEPT
 from ...model.states import State
 from ..base import LostLeases
+from ..counters import LANE_OF_RESULT
 from ..notifier import SocketNotifier
 from ..records import one_line, replace_surrogates
 from .connection import Connections
@@ -102,7 +103,7 @@ class Completer:
             connection.execute("RELEASE together")
             connection.execute(_ATTEMPTS_BULK, (results[0].job.worker, rows))
             counters = SqliteCounterDeltas()
-            for (queue, kind), n in Counter((result.job.queue, result.job.kind) for result in results).items():
+            for (queue, kind), n in Counter(map(LANE_OF_RESULT, results)).items():
                 counters.count_transition(queue, kind, State.RUNNING, State.COMPLETED, n)
             counters.record_results(results, "completed")
             self._resolve(connection, counters, {result.job.id: State.COMPLETED for result in results})
