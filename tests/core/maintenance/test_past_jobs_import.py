@@ -4,14 +4,26 @@ from __future__ import annotations
 
 import time
 
+import pytest
+
 from jobdeck import Outcome, PastAttempt, PastJob, Queue, Settings, Severity, State, doctor, import_past_jobs
 
-NOW = time.time()
 SETTINGS = Settings(synchronous="OFF")
+_started: list[float] = []
+
+
+@pytest.fixture(autouse=True)
+def _start() -> None:
+    """Note when the test starts: the charts show the last minutes."""
+    _started[:] = [time.time()]
+
+
+def now() -> float:
+    return _started[0]
 
 
 def attempt(ago: float, took: float = 0.5, **more: object) -> PastAttempt:
-    start = NOW - ago
+    start = now() - ago
     return PastAttempt(due_at=start - 2, started_at=start, finished_at=start + took, worker="past:1:a", **more)  # type: ignore[arg-type]
 
 
@@ -20,7 +32,7 @@ def completed(ago: float) -> PastJob:
         kind="mail.send",
         args_json='{"to": "a"}',
         queue="mail",
-        created_at=NOW - ago - 3,
+        created_at=now() - ago - 3,
         attempts=(attempt(ago),),
         tags=("vip",),
         result_json="7",
@@ -31,7 +43,7 @@ def failed(ago: float) -> PastJob:
     first = attempt(ago, outcome=Outcome.FAILED, error_type="OSError", message="no route")
     last = attempt(ago - 20, outcome=Outcome.TIMED_OUT, error_type="TimedOut", message="took longer than 0.5 s", traceback="…")
     return PastJob(
-        kind="img.resize", args_json="{}", queue="img", created_at=NOW - ago - 3, attempts=(first, last), max_attempts=2
+        kind="img.resize", args_json="{}", queue="img", created_at=now() - ago - 3, attempts=(first, last), max_attempts=2
     )
 
 
@@ -47,7 +59,7 @@ def test_past_jobs_have_rows_attempts_and_their_place_in_every_chart(address: st
         assert (one.id > before, one.attempt, one.error) == (True, 2, "TimedOut: took longer than 0.5 s")
         assert [each.outcome for each in queue.attempts(one.id)] == [Outcome.FAILED, Outcome.TIMED_OUT]
         done = queue.list("state:completed", limit=1)[0]
-        assert (done.args, done.result, done.tags, round(NOW - (done.started_at or 0))) == ({"to": "a"}, 7, ("vip",), 90)
+        assert (done.args, done.result, done.tags, round(now() - (done.started_at or 0))) == ({"to": "a"}, 7, ("vip",), 90)
         assert queue.enqueue("shell", {"command": ["true"]}, delay=3600).id > done.id
         assert queue.retry(one.id).state is State.PENDING
 
@@ -58,7 +70,7 @@ def test_jobs_beyond_those_to_keep_are_counted_as_if_they_had_been_pruned(addres
     with Queue(address, settings=SETTINGS) as queue:
         assert (queue.count("state:completed"), queue.count("state:failed")) == (30, 1)
         assert queue.overview(seconds=600, slices=60).run.count == 102
-        assert min(job.started_at or 0 for job in queue.list("state:completed", limit=100)) > NOW - 431
+        assert min(job.started_at or 0 for job in queue.list("state:completed", limit=100)) > now() - 431
 
 
 def test_the_doctor_finds_nothing_wrong_with_imported_jobs(address: str) -> None:

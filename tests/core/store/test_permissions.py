@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,14 +27,21 @@ def umask(request: pytest.FixtureRequest) -> Iterator[int]:
     os.umask(before)
 
 
-def test_everything_that_a_queue_makes_is_private(tmp_path: Path, umask: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+@pytest.fixture
+def short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Return a temporary folder whose sockets have names that the system takes."""
+    with tempfile.TemporaryDirectory(prefix="jd") as folder:
+        monkeypatch.setattr("tempfile.tempdir", folder)
+        yield Path(folder)
+
+
+def test_everything_that_a_queue_makes_is_private(tmp_path: Path, short: Path, umask: int) -> None:
     folder = tmp_path / "made"
     with Queue(folder / "jobs.db") as queue:
         queue.enqueue("shell", {"command": ["true"]})
         with Worker(queue, threads=1):
             wait_until(lambda: queue.get(1).state.is_final)
-            sockets = next(tmp_path.glob("jobdeck-*"))
+            sockets = next(short.glob("jobdeck-*"))
             assert mode(sockets) == 0o700
             assert {each.name: mode(each) for each in folder.iterdir()} == {
                 "jobs.db": 0o600, "jobs.db-wal": 0o600, "jobs.db-shm": 0o600,
