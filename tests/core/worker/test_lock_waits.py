@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,10 +33,11 @@ def test_jobs_that_finish_while_the_worker_waits_are_recorded_by_the_same_transa
     """With many processes, each transaction waits for the others: one for each result would make all of them slow."""
     kinds = Registry()
     done: list[int] = []
+    locked = threading.Event()
 
     @job(name="nap", registry=kinds)
     def nap(n: int) -> None:
-        wait_until(lambda: holder.in_transaction)
+        assert locked.wait(10)
         time.sleep(0.03 * n)
         done.append(n)
 
@@ -52,6 +54,7 @@ def test_jobs_that_finish_while_the_worker_waits_are_recorded_by_the_same_transa
         with Worker(queue, threads=JOBS) as worker:
             wait_until(lambda: queue.count("state:running") == JOBS)
             holder.execute("BEGIN IMMEDIATE")
+            locked.set()
             wait_until(lambda: len(done) == JOBS and queue.lock_wait_started())
             holder.execute("COMMIT")
             assert worker.wait_idle(10)
