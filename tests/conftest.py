@@ -10,8 +10,11 @@ from types import ModuleType
 
 import pytest
 
-# Whoever starts the tests with nohup ignores SIGHUP, and so would every process that they start.
+# Whoever starts the tests with nohup, or in the background of a script, ignores these signals, and so would every process that
+# they start.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
