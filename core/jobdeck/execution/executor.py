@@ -76,8 +76,7 @@ def _execute(
     process = process_identity()
     started_at = clock.now()
     capture_logs()  # an earlier job may have configured logging
-    if job.timeout:
-        given.start_timeout()
+    given.start_timeout()
     token = current_context.set(given)
     trace = None if job.trace is None else carried_trace.set(job.trace)
     entry = None
@@ -113,7 +112,7 @@ def start_async(
     capture_logs()  # an earlier job may have configured logging
     given.start_timeout()
     token = current_context.set(given)
-    trace = carried_trace.set(job.trace)
+    trace = None if job.trace is None else carried_trace.set(job.trace)
     entry = None
     try:
         entry = registry.get(job.kind)
@@ -125,7 +124,8 @@ def start_async(
         return
     finally:
         exit_if_forked(process)
-        carried_trace.reset(trace)
+        if trace is not None:
+            carried_trace.reset(trace)
         current_context.reset(token)
 
     def end(future: Future[Any]) -> None:

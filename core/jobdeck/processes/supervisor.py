@@ -116,10 +116,7 @@ class ProcessSupervisor:
 
     def handles(self, kind: str) -> bool:
         """Report whether jobs of this kind run in child processes."""
-        if self.processes > 0:
-            return True
-        entry = self._registry.find(kind)
-        return entry is not None and entry.isolate
+        return self.processes > 0 or self._isolates(kind)
 
     def _isolates(self, kind: str) -> bool:
         return (entry := self._registry.find(kind)) is not None and entry.isolate

@@ -13,7 +13,7 @@ from ..model.states import State
 from .backend import Backend, retried
 from .counters import CounterDeltas
 from .metrics.depth_samples import MINUTE
-from .records import Row, one_line, replace_surrogates
+from .records import NO_TAGS, REASON_OF_OUTCOME, Row, one_line, replace_surrogates
 from .row_rules import RULES
 from .transfer import TABLES, Table, Transfer
 
@@ -21,7 +21,6 @@ _BY_NAME = {table.name: table for table in TABLES}
 _JOBS, _ATTEMPTS = _BY_NAME["jobdeck_jobs"], _BY_NAME["jobdeck_attempts"]
 _SAMPLE = "INSERT INTO jobdeck_depths (slot, queue, pending, oldest) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
 _LEASE_BITS = 62
-_REASONS = {Outcome.TIMED_OUT: Reason.TIMED_OUT, Outcome.CRASHED: Reason.CRASHED}
 
 
 class PastJobs:
@@ -106,7 +105,7 @@ def _job_row(number: int, job: PastJob) -> Row:
         started_at=last.started_at,
         finished_at=last.finished_at,
         worker=last.worker,
-        tags=json.dumps(job.tags) if job.tags else "[]",
+        tags=json.dumps(job.tags) if job.tags else NO_TAGS,
         result=replace_surrogates(job.result_json),
         error=one_line(_error(last)) if failed else None,
         reason=_reason(job, last).value if failed else None,
@@ -120,7 +119,7 @@ def _error(attempt: PastAttempt) -> str:
 
 def _reason(job: PastJob, last: PastAttempt) -> Reason:
     exhausted = len(job.attempts) >= job.max_attempts
-    return _REASONS.get(last.outcome, Reason.EXHAUSTED if exhausted else Reason.GIVEN_UP)
+    return REASON_OF_OUTCOME.get(last.outcome, Reason.EXHAUSTED if exhausted else Reason.GIVEN_UP)
 
 
 def _count(jobs: Sequence[PastJob], counters: CounterDeltas) -> None:

@@ -42,6 +42,8 @@ def one_line(text: str, limit: int = 500) -> str:
     return flat if len(flat) <= limit else flat[: limit - 1] + "…"
 
 
+REASON_OF_OUTCOME = {Outcome.TIMED_OUT: Reason.TIMED_OUT, Outcome.CRASHED: Reason.CRASHED}
+"""Outcome of the last attempt → why the job has failed, if the result does not say."""
 _STATE, _LEASE_UNTIL, _CANCELLING = COLUMN_INDEX["state"], COLUMN_INDEX["lease_until"], COLUMN_INDEX["cancelling"]
 _ARGS, _TIMEOUT, _BACKOFF = COLUMN_INDEX["args_json"], COLUMN_INDEX["timeout"], COLUMN_INDEX["backoff_json"]
 _REASON, _TAGS = COLUMN_INDEX["reason"], COLUMN_INDEX["tags"]
@@ -157,7 +159,7 @@ def job_reader(skew: float, *, claimed: bool = False) -> Callable[[Row], Job]:
         values[_CANCELLING] = values[_CANCELLING] == 1
         if values[_REASON] is not None:
             values[_REASON] = word(_REASONS, values[_REASON], "reason")
-        values[_TAGS] = () if values[_TAGS] == "[]" else parse_tags(values[_TAGS])
+        values[_TAGS] = () if values[_TAGS] == NO_TAGS else parse_tags(values[_TAGS])
         if values[_MESSAGE] is not None and values[_PROGRESS] is None:
             values[_MESSAGE] = None  # of an earlier attempt
         made: Any = _MutableJob(*values)

@@ -300,7 +300,9 @@ class Worker:
             for run in (*self._dispatcher.in_flight(), *self._dispatcher.orphaned()):
                 run.context.request_stop(interrupted=True, grace=stopping * 0.8)
             if not self._dispatcher.wait_empty(max(stopping, _KILL_WAIT)) and self._supervisor.kill(_KILL_WAIT):
-                self._dispatcher.wait_empty(_KILL_WAIT if any(map(self._in_child, self._dispatcher.in_flight())) else 0)
+                self._dispatcher.wait_empty(
+                    _KILL_WAIT if any(self._supervisor.handles(run.job.kind) for run in self._dispatcher.in_flight()) else 0
+                )
         return self._shut_down(until)
 
     def _serve_request(self, question: str, reply: Callable[[str], None]) -> bool:
@@ -316,7 +318,7 @@ class Worker:
         run = self._dispatcher.find(request[1])
         if run is None:
             reply(encode_reply({"reason": FINISHED}))
-        elif self._in_child(run):
+        elif self._supervisor.handles(run.job.kind):
             self._supervisor.request_stack(run.job.id, reply)
         else:
             reply(encode_reply(capture_stack(run.context)))
@@ -324,9 +326,6 @@ class Worker:
 
     def _is_isolated(self, run: ActiveJob) -> bool:
         return run.job.kind in self._registry and self._registry.get(run.job.kind).isolate
-
-    def _in_child(self, run: ActiveJob) -> bool:
-        return self._supervisor.handles(run.job.kind)
 
     def _shut_down(self, until: float) -> bool:
         """Write the last results, release the rest and end the threads; take until `until`, whatever the database does."""
@@ -540,7 +539,7 @@ class Worker:
 
     def _lease_expired(self, run: ActiveJob) -> AttemptResult | None:
         """Return the result that releases the job if its lease is about to expire; otherwise set its start time."""
-        if self._clock.monotonic() >= run.lease_deadline - run.margin:
+        if not run.may_start(self._clock.monotonic()):
             return run.as_release(self._clock.now())
         run.started_at = self._clock.now()
         if self._job_log.enabled:

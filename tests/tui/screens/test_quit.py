@@ -95,7 +95,7 @@ def test_the_count_down_as_a_picture(snap_compare: Compare, app: Cockpit, size: 
         leave = pilot.app.screen
         assert isinstance(leave, QuitScreen)
         leave._count = lambda: None  # type: ignore[method-assign]
-        leave._left = 12.3
+        leave._remaining = 12.3
         deck = deck_of(pilot)
         worker = deck.overview.running[0].worker
         leave.show(replace(deck, local_worker=replace(deck.local_worker, worker=worker)))

@@ -17,7 +17,7 @@ from ...model.states import State
 from ..base import LostLeases
 from ..counters import LANE_OF_RESULT
 from ..dependencies import HAS_DEPENDENTS
-from ..records import one_line, replace_surrogates
+from ..records import REASON_OF_OUTCOME, one_line, replace_surrogates
 from .connection import Connections, retried
 from .counters import PostgresCounterDeltas
 from .dependencies import DEPENDENCIES
@@ -67,8 +67,6 @@ DELETE FROM jobdeck_attempts WHERE job_id = ?1::bigint AND lease IN (
      ORDER BY finished_at DESC OFFSET {GIVEN_BACK_KEPT})
 """
 _LATE = "UPDATE jobdeck_attempts SET late_at = ? WHERE job_id = ? AND lease = ? AND late_at IS NULL RETURNING 1"
-# Why a job is final, if the result does not say.
-_REASONS = {Outcome.TIMED_OUT: Reason.TIMED_OUT, Outcome.CRASHED: Reason.CRASHED}
 
 R = TypeVar("R", bound=AttemptResult)
 
@@ -136,7 +134,7 @@ class Completer:
         """See `base.Completer.fail`."""
 
         def values(result: Failed) -> tuple[Any, ...]:
-            reason = result.reason or _REASONS.get(result.outcome, Reason.EXHAUSTED)
+            reason = result.reason or REASON_OF_OUTCOME.get(result.outcome, Reason.EXHAUSTED)
             retry_at = None if result.retry_at is None else result.retry_at + self._connections.clock_offset
             return (
                 result.finished_at,

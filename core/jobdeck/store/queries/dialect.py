@@ -35,7 +35,7 @@ class Dialect(ABC):
     """The end of the stored tags that names the schedule, as in the index `jobdeck_by_schedule`."""
 
     by_lane = False
-    """Whether the jobs have one index by state, queue, kind and id, instead of one by each of these and id."""
+    """`True` if the jobs have one index by state, queue, kind and id, instead of one by each of these and id."""
 
     searched_args: str
     """The arguments that free text is searched in; of a command that carries an environment, the command and its folder."""

@@ -21,7 +21,7 @@ from ...model.states import State
 from ..base import LostLeases
 from ..counters import LANE_OF_RESULT
 from ..notifier import SocketNotifier
-from ..records import one_line, replace_surrogates
+from ..records import REASON_OF_OUTCOME, one_line, replace_surrogates
 from .connection import Connections
 from .counters import SqliteCounterDeltas
 from .dependencies import DEPENDENCIES
@@ -65,8 +65,6 @@ DELETE FROM jobdeck_attempts WHERE job_id = ?1 AND lease IN (
      ORDER BY finished_at DESC LIMIT -1 OFFSET {GIVEN_BACK_KEPT})
 """
 _LATE = "UPDATE jobdeck_attempts SET late_at = ? WHERE job_id = ? AND lease = ? AND late_at IS NULL"
-# Why a job is final, if the result does not say.
-_REASONS = {Outcome.TIMED_OUT: Reason.TIMED_OUT, Outcome.CRASHED: Reason.CRASHED}
 
 R = TypeVar("R", bound=AttemptResult)
 
@@ -114,7 +112,7 @@ class Completer:
         """See `base.Completer.fail`."""
 
         def values(result: Failed) -> tuple[Any, ...]:
-            reason = result.reason or _REASONS.get(result.outcome, Reason.EXHAUSTED)
+            reason = result.reason or REASON_OF_OUTCOME.get(result.outcome, Reason.EXHAUSTED)
             return (
                 result.finished_at,
                 result.retry_at,

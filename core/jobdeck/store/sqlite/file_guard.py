@@ -49,6 +49,8 @@ Identity = tuple[int, int]
 # The places that SQLite locks, see `os_unix.c` and `wal.c`.
 _SHARED = (0x40000002, 510)
 """In the database: readers lock it shared; the last user to close locks it exclusively, and deletes the log."""
+_ANYWHERE = (0, 0)
+"""The whole file."""
 _USERS = (128, 1)
 """In the index: each user locks it shared; the first one locks it exclusively, and clears the index."""
 _READERS = (123, 5)
@@ -182,7 +184,7 @@ class FileGuard:
         self._close_log()
         for file in (self._file, self._index, *self._old):
             if file is not None:
-                _lock_open_file(file, fcntl.F_UNLCK, (0, 0))
+                _lock_open_file(file, fcntl.F_UNLCK, _ANYWHERE)
 
     def close(self) -> None:
         """Close the descriptors; no connection of this process may have the file open."""
@@ -230,9 +232,10 @@ class FileGuard:
         files = [file for file in (self._index, *self._old) if file is not None]
         return next((file for file in files if os.fstat(file).st_ino == inode), None)
 
-    def descriptor_of(self, inode: int) -> int | None:
-        """Return the descriptor of the file, or of an index, with this inode."""
-        return self._file if self.identity[1] == inode else self.index_with(inode)
+    def descriptors_of(self, about: os.stat_result) -> list[int]:
+        """Return the descriptors of the file that `about` describes, if it is this guard's file or one of its indexes."""
+        files = [file for file in (self._file, self._index, *self._old) if file is not None]
+        return [file for file in files if os.path.samestat(os.fstat(file), about)]
 
     def hand_down(self, pins: dict[Identity, Any]) -> None:
         """Leave the connection of `sqlite3` to a forked process."""
@@ -353,48 +356,43 @@ def acquire(path: Path) -> FileGuard | None:
 
 
 def is_in_use(index: Path) -> bool:
-    """Return whether a process has the database with this index open, as far as the system tells: all of them lock the index.
-
-    No connection of this process may have the index open without a guard: its locks would be gone.
-    """
-    if not AVAILABLE:
-        return index.exists()
-    try:
-        file = os.open(index, os.O_RDONLY)
-    except FileNotFoundError:
-        return False
-    except OSError:
-        return True
-    try:
-        found = fcntl.fcntl(file, fcntl.F_OFD_GETLK, _flock(fcntl.F_WRLCK, _USERS))
-        return bool(_FLOCK.unpack(found)[0] != fcntl.F_UNLCK)
-    except OSError:
-        return True
-    finally:
-        os.close(file)
+    """Return whether somebody has the database with this index open: all of them lock the index. `True` if nobody can tell."""
+    held = _is_lock_held(index, _USERS)
+    return index.exists() if held is None else held
 
 
 def is_locked(path: Path) -> bool:
-    """Return whether somebody has a lock on the file, in this process or another; `False` if the system does not tell.
+    """Return whether somebody has a lock on the file, in this process or another; `False` if nobody can tell.
 
     A guard's own locks do not count. To ask for one file is a system call; `/proc/locks` lists those of the whole machine.
     """
+    return _is_lock_held(path, _ANYWHERE) is True
+
+
+def _is_lock_held(path: Path, place: tuple[int, int]) -> bool | None:
+    """Return whether somebody has a lock on this place of the file; `None` if the system does not tell."""
     if not AVAILABLE:
-        return False
+        return None
     with _guards_lock:
-        file = None
         try:
-            inode = path.stat().st_ino
-            held = [each for guard in _guards.values() if (each := guard.descriptor_of(inode)) is not None]
+            about = path.stat()
+        except FileNotFoundError:
+            return False
+        except OSError:
+            return None
+        opened = None
+        try:
             # Closing another descriptor would remove the locks of this process.
-            file = None if held else os.open(path, os.O_RDONLY)
-            found = fcntl.fcntl(held[0] if file is None else file, fcntl.F_OFD_GETLK, _flock(fcntl.F_WRLCK, (0, 0)))
+            file = next((each for guard in _guards.values() for each in guard.descriptors_of(about)), None)
+            if file is None:
+                file = opened = os.open(path, os.O_RDONLY)
+            found = fcntl.fcntl(file, fcntl.F_OFD_GETLK, _flock(fcntl.F_WRLCK, place))
             return bool(_FLOCK.unpack(found)[0] != fcntl.F_UNLCK)
         except OSError:
-            return False
+            return None
         finally:
-            if file is not None:
-                os.close(file)
+            if opened is not None:
+                os.close(opened)
 
 
 @contextmanager
