@@ -12,7 +12,7 @@ class PastAttempt:
     """An attempt that has ended. Times are seconds since 1970-01-01 UTC."""
 
     due_at: float
-    """When the job was due: the wait of the attempt counts from here."""
+    """The time at which the job was due: the wait of the attempt counts from here."""
     started_at: float
     finished_at: float
     worker: str

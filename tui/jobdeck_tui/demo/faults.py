@@ -1,4 +1,4 @@
-"""What can be broken in the demo: real faults, each of which heals by itself."""
+"""The faults that can be staged in the demo: real ones, each of which heals by itself."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Fault:
     name: str
     title: str
     heals: str
-    """How it heals."""
+    """The way it heals, in a sentence."""
 
 
 FAULTS = {

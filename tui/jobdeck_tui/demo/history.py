@@ -37,7 +37,7 @@ def _fail_payment(_: str) -> NoReturn:
 
 @record
 class _Habits:
-    """How the jobs of a kind end."""
+    """The ends of the jobs of a kind."""
 
     queue: str
     weight: int
@@ -74,7 +74,7 @@ _HABITS = {
     "report.daily": _Habits("default", 0, 2.4),
 }
 _HOPELESS = (kinds.reject_image, kinds.refuse_connection)
-"""What no retry helps against: each attempt fails in the same way."""
+"""Errors that no retry helps against: each attempt fails in the same way."""
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Whether a dependency of the demo's handlers is down: a file beside the database says so to the handlers of all processes."""
+"""Stages the outage of a dependency: a file beside the database tells the handlers of all processes that it is down."""
 
 from __future__ import annotations
 

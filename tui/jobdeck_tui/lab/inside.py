@@ -46,7 +46,7 @@ class Section:
 
     title: str
     why: str
-    """Why it is safe, or why it is not."""
+    """The reason why it is safe, or is not."""
     statements: tuple[Statement, ...]
 
 

@@ -14,7 +14,7 @@ WAITING, RUNNING, DONE, TWICE, ORPHANED, LOST = ".>#!ox"
 
 
 class Mood(StrEnum):
-    """How something looks."""
+    """The look of a thing; a screen gives it a color."""
 
     GOOD = "good"
     BAD = "error"
@@ -78,7 +78,7 @@ class LanePicture:
 
     name: str
     what: str
-    """How it works, in a few words."""
+    """Its way of working, in a few words."""
     number: str
     """The number that counts, in large digits."""
     label: str

@@ -261,7 +261,7 @@ class Stage:
         """Its pace, which the viewer changes."""
         self._asked: queue.SimpleQueue[str] = queue.SimpleQueue()
         self.has_viewer = False
-        """Whether a screen shows it meanwhile; the processes then leave the processor to the screen."""
+        """`True` if a screen shows it meanwhile; the processes then leave the processor to the screen."""
         self.timeline: list[TimelineEvent] = []
         self._on_event, self._on_figures = on_event, on_figures
         self.lanes: list[StageLane] = []

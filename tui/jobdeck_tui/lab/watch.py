@@ -1,4 +1,4 @@
-"""What a viewer sees of a lane while it runs: its ledger and its committed rows, read by readers of their own."""
+"""Watches a lane for a viewer while it runs: its ledger and its committed rows, read by readers of their own."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class LaneSpec:
 
     name: str
     what: str
-    """How it works, in a few words."""
+    """Its way of working, in a few words."""
     is_jobdeck: bool = False
 
 
@@ -66,7 +66,7 @@ class LaneWatch:
         self.dead: set[int | None] = set()
         self.stopped: set[int | None] = set()
         self.is_active = False
-        """Whether the experiment plays in this lane."""
+        """`True` while the experiment plays in this lane."""
         self.now = 0.0
         """The time of the last look, on the clock of the ledger."""
         self.caption = ""

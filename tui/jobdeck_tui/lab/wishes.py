@@ -1,4 +1,4 @@
-"""What a viewer may ask of an experiment while it plays, by a key of its own."""
+"""The requests that a viewer can make of an experiment while it plays, each by a key of its own."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ class Wish:
     """Something that a viewer may ask for."""
 
     name: str
-    """What the experiment takes: `kill`."""
+    """The word for it in the experiment: `kill`."""
     description: str
-    """What it does, in a sentence."""
+    """Its effect, in a sentence."""

@@ -39,7 +39,7 @@ class CockpitScreen(TerminalScreen[None]):
     """The table in keys.toml for the bindings that this class itself declares; a subclass has its own table."""
     HELP_TITLE: ClassVar[str] = ""
     HAS_DEMO_KEYS: ClassVar[bool] = True
-    """Whether the keys of the demo work here, if the cockpit shows one."""
+    """`True` if the keys of the demo work here, in a cockpit that shows one."""
     PARTS: ClassVar[tuple[type[Widget], ...]] = ()
     """The widgets that must be mounted before the screen can show anything."""
     _parts: Sequence[Widget] = ()

@@ -86,7 +86,7 @@ class ExperimentScreen(CockpitScreen):
             return isinstance(message, ExperimentScreen.Changed)
 
     class Inspected(Message):
-        """What is inside has been found."""
+        """Carries the sections of the look inside, which were read on a thread."""
 
         def __init__(self, sections: tuple[Section, ...]) -> None:
             super().__init__()

@@ -17,7 +17,7 @@ from .terminal_screen import TerminalDialog
 
 
 class QueryScreen(TerminalDialog[None]):
-    """What was counted, and the SQL that counted it."""
+    """Shows a verdict with the SQL that counted it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,question_mark,q,enter", "close", "close", key_display="esc"),

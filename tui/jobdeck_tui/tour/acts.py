@@ -1,4 +1,4 @@
-"""What the steps of the tour run. Each act runs on a thread of its own and can be stopped at any time."""
+"""The acts that the steps of the tour run. Each runs on a thread of its own and can be stopped at any time."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class ActStopped(Exception):
 
 @dataclass
 class ActStage:
-    """What an act is given."""
+    """The surroundings of an act."""
 
     demo: Demo
     show: Callable[[Sequence[Line]], None]
@@ -87,10 +87,10 @@ class ActRun:
             on_change: called on the act's thread after each change.
         """
         self.lines: Sequence[Line] = ()
-        """What it shows now."""
+        """Its present picture."""
         self.result: ActResult | None = None
         self.problem = ""
-        """Why it came to no end."""
+        """The reason why it came to no end, in a sentence; empty if it did."""
         self._on_change = on_change
         self._closed = False
         self._act = act

@@ -1,4 +1,4 @@
-"""What an act shows while it runs: lines of pieces, each with a meaning, as the screen's text panels take them."""
+"""The picture of an act while it runs: lines of pieces, each with a meaning, as the screen's text panels take them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _BAD = frozenset(("twice", "overwritten", "lost"))
 
 @record
 class ActResult:
-    """What came of an act."""
+    """The result of an act."""
 
     headline: str
     """One sentence with the numbers."""

@@ -17,14 +17,14 @@ _FILE = "tour.json"
 
 @record
 class Position:
-    """Where a tour is."""
+    """The position of a tour."""
 
     plan: str
     step: str
     """The name of the step; empty at the end."""
     phase: str
     started: float
-    """When it started, on the machine's monotonic clock."""
+    """The time of its start on the machine's monotonic clock."""
 
 
 def write_position(folder: Path, position: Position) -> None:

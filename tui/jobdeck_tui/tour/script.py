@@ -22,7 +22,7 @@ class TourStep:
     act: str
     """The name of what runs; see `acts`."""
     runs: str
-    """What runs, in words."""
+    """The act in words."""
     takes: int
     """Seconds that the act takes, about."""
     problem: str
@@ -30,7 +30,7 @@ class TourStep:
     why: str
     trade_off: str
     notes: tuple[str, ...]
-    """What the speaker may add, and answers to what is often asked."""
+    """Points that the speaker may add, and answers to questions that are often asked."""
     seconds: int = 26
     """The planned time of the step."""
     is_short: bool = False

@@ -15,7 +15,7 @@ from .script import CHAPTERS, TourStep, planned_seconds, steps_of
 
 
 class Phase(StrEnum):
-    """Where a step is."""
+    """The stage of a step."""
 
     ASK = "ask"
     """The audience predicts."""
@@ -53,7 +53,7 @@ class TourSession:
         self.at = 0
         self.phase = Phase.ASK
         self.run: ActRun | None = None
-        """What runs, or ran last in this step."""
+        """The act that runs, or ran last in this step."""
         self.prediction: int | None = None
         self.results: dict[str, ActResult] = {}
         """Step → what came of it."""
