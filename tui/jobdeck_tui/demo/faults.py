@@ -37,7 +37,7 @@ class Fault:
 FAULTS = {
     each.name: each
     for each in (
-        Fault("kill", "kill -9 a worker process", "leases end, and its jobs run again"),
+        Fault("kill", "Kill a worker process with -9", "leases end, and its jobs run again"),
         Fault("lock", f"Lock the database for {LOCKED:g} s", "writers wait; nothing is lost"),
         Fault("outage", f"Take payments down for {DOWN:g} s", "charges retry with backoff and jitter"),
         Fault("burst", f"Enqueue {BURST:,} jobs at once", "the backlog drains; > adds threads"),
