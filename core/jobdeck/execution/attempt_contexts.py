@@ -10,12 +10,12 @@ from contextlib import suppress
 from contextvars import copy_context
 from sys import modules as _modules
 from threading import get_ident
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, TypeVar, TypeVarTuple
 
 from ..tracing.carried import carried_trace
 from .process_state import ProcessState
 
-P = ParamSpec("P")
+Ts = TypeVarTuple("Ts")
 R = TypeVar("R")
 
 
@@ -34,22 +34,24 @@ class AttemptContexts:
         self._thread = get_ident()
         self._loop = _current_loop()
         decimal: Any = _modules.get("decimal")
-        self._set_decimal = getattr(decimal, "setcontext", None)
+        self._set_decimal: Any = getattr(decimal, "setcontext", None)
         # A context of `decimal` is changed in place, so one that is set already would be shared by all copies.
         found = [value for value in self._base.values() if decimal is not None and type(value) is decimal.Context]
         self._decimal = found[0].copy() if found else None
 
-    def run(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    def run(self, call: Callable[[*Ts], R], *args: *Ts) -> R:
         """Call the function in a new context and return its result."""
         context = self._base.copy()
-        if self._decimal is not None and self._set_decimal is not None:
+        if self._decimal is not None:
             context.run(self._set_decimal, self._decimal.copy())
-        started_at = 0.0 if self._state is None else self._state.enter()
+        state = self._state
+        if state is not None:
+            state.enter()
         try:
-            return context.run(call, *args, **kwargs)
+            return context.run(call, *args)
         finally:
-            if self._state is not None:
-                self._state.leave(started_at)
+            if state is not None:
+                state.leave()
             events = _modules.get("asyncio.events")
             if events is not None and (policy := getattr(events, "_event_loop_policy", None)) is not None:
                 self._restore_loop(policy)

@@ -13,7 +13,7 @@ from ..model.errors import LeaseLost
 from ..model.jobs import Job, Outcome
 from .context import current_context
 
-LINES_PER_SECOND = 2000
+LINES_PER_SECOND = 1000
 """The maximum number of lines per second about starts and completed jobs: more would slow the queue down."""
 _ERROR_CHARACTERS = 200
 
@@ -42,18 +42,28 @@ class JobLog:
     def __init__(self) -> None:
         self.enabled = False
         self._second = 0
-        self._lines = 0
+        self._left = 0  # lines in this second; counted without a lock, so that it may be a few off
         self._omitted = 0
 
     def refresh(self) -> None:
-        """Notice a changed level of the logger, and report omitted lines. Called at least every few seconds."""
+        """Notice a changed level of the logger, and a new second, in which more lines may follow; report omitted ones.
+
+        Called with each turn of the claimer: several times a second under load, and otherwise every few seconds.
+        """
         self.enabled = logger.isEnabledFor(logging.INFO)
-        if self._omitted and int(time.monotonic()) != self._second:
+        second = int(time.monotonic())
+        if second != self._second:
             self._report_omitted()
+            self._second, self._left = second, LINES_PER_SECOND
 
     def log_start(self, job: Job) -> None:
         """Log that the code of a job starts."""
-        if self.enabled and self._may_log():
+        if not self.enabled:
+            return
+        if self._left <= 0:
+            self._omitted += 1
+        else:
+            self._left -= 1
             logger.info(FieldsMessage("started", job_fields(job)))
 
     def log_ends(self, results: Iterable[AttemptResult], late: Collection[int]) -> None:
@@ -63,19 +73,13 @@ class JobLog:
         for result in results:
             if result.job.id in late:
                 logger.warning(FieldsMessage(str(LeaseLost(result.job.id)), _end_fields(result) | {"late": True}))
-            elif self.enabled and (not isinstance(result, Completed) or self._may_log()):
+            elif not self.enabled:
+                continue
+            elif self._left <= 0 and isinstance(result, Completed):
+                self._omitted += 1
+            else:
+                self._left -= 1
                 logger.info(FieldsMessage("finished", _end_fields(result)))
-
-    def _may_log(self) -> bool:
-        second = int(time.monotonic())
-        if second != self._second:
-            self._report_omitted()
-            self._second, self._lines = second, 0
-        self._lines += 1
-        if self._lines <= LINES_PER_SECOND:
-            return True
-        self._omitted += 1
-        return False
 
     def _report_omitted(self) -> None:
         omitted, self._omitted = self._omitted, 0

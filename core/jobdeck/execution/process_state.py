@@ -18,6 +18,7 @@ import traceback
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
+from threading import get_ident
 from typing import Any
 
 from ..clock import time
@@ -25,7 +26,7 @@ from ..logs import get_logger
 
 logger = get_logger("jobdeck.worker")
 
-CHECK_INTERVAL = 0.002
+CHECK_INTERVAL = 0.005
 """Seconds of jobs between two checks at most: a check takes some microseconds, and jobs may take as many."""
 
 _SIGNALS = tuple(
@@ -46,9 +47,11 @@ class _Setting:
         self.first = read()
 
     def restore(self) -> None:
-        with suppress(Exception):
+        try:  # not `suppress`, which takes longer than the rest
             if self.read() != self.first:
                 self.set(self.first)
+        except Exception:  # what cannot be restored must not end the worker
+            pass
 
 
 class _Stream:
@@ -87,8 +90,7 @@ class ProcessState:
     """The settings of this process as they were when this was created, after the modules were imported."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._running = 0
+        self._running: dict[int, float] = {}  # thread → start of its job; each operation on it is atomic
         self._checked_at = 0.0
         self._canary, other_end = os.pipe()
         os.close(other_end)
@@ -123,21 +125,17 @@ class ProcessState:
             _Setting(_has_timer, _set_timer),
         ]
 
-    def enter(self) -> float:
-        """Note that a job starts; return the time for `leave`."""
-        with self._lock:
-            self._running += 1
-        return time.monotonic()
+    def enter(self) -> None:
+        """Note that a job starts on this thread."""
+        self._running[get_ident()] = time.monotonic()
 
-    def leave(self, started_at: float) -> None:
-        """Note that a job has ended, and restore what it may have changed."""
+    def leave(self) -> None:
+        """Note that the job of this thread has ended, and restore what it may have changed."""
+        started_at = self._running.pop(get_ident(), 0.0)
         now = time.monotonic()
-        with self._lock:
-            self._running -= 1
-            if now - started_at < CHECK_INTERVAL and now - self._checked_at < CHECK_INTERVAL:
-                return
+        if now - started_at >= CHECK_INTERVAL or now - self._checked_at >= CHECK_INTERVAL:
             self._checked_at = now
-        self.restore()
+            self.restore()
 
     def restore(self) -> None:
         """Restore the settings; those on which a running job may rely only if none runs.
@@ -152,7 +150,7 @@ class ProcessState:
             os._exit(1)
         for setting in self._dangerous:
             setting.restore()
-        if self._running <= 0:
+        if not self._running:
             for shared in self._shared:
                 shared.restore()
             os.umask(self._umask)

@@ -116,10 +116,7 @@ class ProcessSupervisor:
 
     def handles(self, kind: str) -> bool:
         """Report whether jobs of this kind run in child processes."""
-        return self.processes > 0 or self._isolates(kind)
-
-    def _isolates(self, kind: str) -> bool:
-        return (entry := self._registry.find(kind)) is not None and entry.isolate
+        return self.processes > 0 or self._registry.isolates(kind)
 
     def run(self, job: Job, context: JobContext) -> AttemptResult:
         """Run a claimed job in a child process and wait for its result. Never raises for errors of the handler."""
@@ -319,7 +316,7 @@ class ProcessSupervisor:
         self._call(partial(self._group_of_job(assigned.job).stop, assigned))
 
     def _group_of_job(self, job: Job) -> ProcessPool | IsolatedProcesses:
-        return self._pool if self.processes and not self._isolates(job.kind) else self._isolation
+        return self._pool if self.processes and not self._registry.isolates(job.kind) else self._isolation
 
     def _group(self, child: ChildProcess) -> ProcessPool | IsolatedProcesses:
         return self._isolation if child.isolate else self._pool

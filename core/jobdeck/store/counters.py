@@ -5,8 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from itertools import groupby
-from operator import attrgetter
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from ..model.jobs import Job, Outcome
@@ -14,7 +13,7 @@ from ..model.states import FINAL, State
 from .metrics.histogram import OCTAVE, bucket
 
 if TYPE_CHECKING:
-    from ..model.attempt_result import AttemptResult
+    from ..model.attempt_result import AttemptResult, Completed
 
 SLOT_WIDTH = 5
 """Seconds: the width of the slots that are written; pruning merges old slots into wider ones."""
@@ -22,16 +21,30 @@ RUN_SUM, WAIT_SUM = "run sum", "wait sum"
 """Measures of the totals: the sum of the run and wait times, in microseconds."""
 
 
-LANE_OF_RESULT = attrgetter("job.queue", "job.kind")
 _PER_SECOND = 1e6
 _BUCKET_BITS = 10
 _BUCKETS = (1 << _BUCKET_BITS) - 1
+Times = tuple[float, float, float]
+"""When an attempt was due, started and finished."""
 _FAILURES = ("failed", "crashed")
 _RETRIED = (State.RETRYING, State.PENDING)
 
 
 def _slot(at: float) -> int:
     return int(at // SLOT_WIDTH) * SLOT_WIDTH
+
+
+def _times_by_kind(results: Iterable[AttemptResult]) -> dict[tuple[str, str], list[Times]]:
+    """Return the times of the results of each queue and kind."""
+    found: dict[tuple[str, str], list[Times]] = {}
+    for result in results:
+        job = result.job
+        times = (job.scheduled_at, result.started_at, result.finished_at)
+        try:
+            found[job.queue, job.kind].append(times)
+        except KeyError:
+            found[job.queue, job.kind] = [times]
+    return found
 
 
 class _KindResults:
@@ -45,24 +58,34 @@ class _KindResults:
         self.waits: dict[int, int] = {}
         self.run_sum = self.wait_sum = 0.0
 
-    def add(self, times: Iterable[tuple[float, float, float]]) -> None:
-        """Add results, each by when its attempt was due, started and finished."""
+    def add(self, times: Iterable[Times]) -> None:
+        """Add results by their times."""
         runs, waits = self.runs, self.waits
+        run_sum = wait_sum = 0.0
+        run_slot, runs_until, wait_slot, waits_until = 0, -inf, 0, -inf  # of the last one; most others are of the same slots
         for due, started, finished in times:
             took = finished - started
             waited = started - due
-            self.run_sum += took
-            self.wait_sum += waited
-            key = int(finished // SLOT_WIDTH) << _BUCKET_BITS | bucket(took)
+            run_sum += took
+            wait_sum += waited
+            if not runs_until - SLOT_WIDTH <= finished < runs_until:
+                run_slot = int(finished // SLOT_WIDTH) << _BUCKET_BITS
+                runs_until = (finished // SLOT_WIDTH + 1) * SLOT_WIDTH
+            key = run_slot | bucket(took)
             try:
                 runs[key] += 1
             except KeyError:
                 runs[key] = 1
-            key = int(started // SLOT_WIDTH) << _BUCKET_BITS | bucket(waited)
+            if not waits_until - SLOT_WIDTH <= started < waits_until:
+                wait_slot = int(started // SLOT_WIDTH) << _BUCKET_BITS
+                waits_until = (started // SLOT_WIDTH + 1) * SLOT_WIDTH
+            key = wait_slot | bucket(waited)
             try:
                 waits[key] += 1
             except KeyError:
                 waits[key] = 1
+        self.run_sum += run_sum
+        self.wait_sum += wait_sum
 
 
 class CounterDeltas(ABC):
@@ -97,8 +120,8 @@ class CounterDeltas(ABC):
         """Record that a result came after the lease of its attempt was lost."""
         self._totals[job.queue, job.kind, "late", 0] += 1
 
-    def record_times(self, queue: str, kind: str, outcome: str, times: Iterable[tuple[float, float, float]]) -> None:
-        """Record attempts of one kind, each by when it was due, started and finished."""
+    def record_times(self, queue: str, kind: str, outcome: str, times: Iterable[Times]) -> None:
+        """Record attempts of one kind by their times."""
         of_kind = _KindResults()
         of_kind.add(times)
         self._record_kind(queue, kind, of_kind, outcome)
@@ -117,12 +140,14 @@ class CounterDeltas(ABC):
 
         A wait is counted in the slot in which the attempt started: the waits of a slot are its starts.
         """
-        kinds: dict[tuple[str, str], _KindResults] = {}
-        for kind, group in groupby(results, LANE_OF_RESULT):
-            of_kind = kinds.setdefault(kind, _KindResults())
-            of_kind.add([(each.job.scheduled_at, each.started_at, each.finished_at) for each in group])
-        for kind, of_kind in kinds.items():
-            self._record_kind(*kind, of_kind, outcome)
+        for (queue, kind), times in _times_by_kind(results).items():
+            self.record_times(queue, kind, outcome, times)
+
+    def record_completions(self, results: Sequence[Completed]) -> None:
+        """Record running jobs that completed: their attempts, and their state."""
+        for (queue, kind), times in _times_by_kind(results).items():
+            self.count_transition(queue, kind, State.RUNNING, State.COMPLETED, len(times))
+            self.record_times(queue, kind, "completed", times)
 
     def _record_kind(self, queue: str, kind: str, results: _KindResults, outcome: str) -> None:
         metrics, totals = self._metrics, self._totals

@@ -136,24 +136,17 @@ def policy_of(text: object) -> IfParentFails:
     return word(_POLICIES, text, "if_parent_fails")
 
 
-def job_reader(skew: float, *, claimed: bool = False) -> Callable[[Row], Job]:
+def job_reader(skew: float) -> Callable[[Row], Job]:
     """Return a function that converts a row of `JOB_COLUMNS` to a record.
 
     Args:
         skew: wall clock minus the clock that leases are measured on, in seconds, to show when a lease ends.
-        claimed: only check what an attempt computes with. The schema has checked the rest when the row was claimed, and a full
-            check takes longer than the conversion.
     """
 
     def job(row: Row) -> Job:
+        _check_job(row)
         values = list(row)
-        if claimed:
-            if type(values[_ARGS]) is not str or values[_TIMEOUT] is not None or values[_BACKOFF] is not None:
-                _check_claimed(row)
-            values[_STATE] = State.RUNNING
-        else:
-            _check_job(row)
-            values[_STATE] = state_of(values[_STATE])
+        values[_STATE] = state_of(values[_STATE])
         if values[_LEASE_UNTIL] is not None:
             values[_LEASE_UNTIL] += skew
         values[_CANCELLING] = values[_CANCELLING] == 1
@@ -162,6 +155,28 @@ def job_reader(skew: float, *, claimed: bool = False) -> Callable[[Row], Job]:
         values[_TAGS] = () if values[_TAGS] == NO_TAGS else parse_tags(values[_TAGS])
         if values[_MESSAGE] is not None and values[_PROGRESS] is None:
             values[_MESSAGE] = None  # of an earlier attempt
+        return make_job(values)
+
+    return job
+
+
+def claimed_job_reader(skew: float) -> Callable[[Row], Job]:
+    """Return a function that converts a row of `JOB_COLUMNS` that has just been claimed.
+
+    It only checks what an attempt computes with. The schema has checked the rest when the row was claimed, and a full check
+    takes longer than the conversion.
+    """
+
+    def job(row: Row) -> Job:
+        values = list(row)
+        if type(values[_ARGS]) is not str or values[_TIMEOUT] is not None or values[_BACKOFF] is not None:
+            _check_claimed(row)
+        values[_STATE] = State.RUNNING
+        values[_LEASE_UNTIL] += skew
+        values[_CANCELLING] = values[_CANCELLING] == 1
+        if values[_REASON] is not None:
+            values[_REASON] = word(_REASONS, values[_REASON], "reason")
+        values[_TAGS] = () if values[_TAGS] == NO_TAGS else parse_tags(values[_TAGS])
         made: Any = _MutableJob(*values)
         made.__class__ = Job
         return made  # type: ignore[no-any-return]

@@ -20,10 +20,10 @@ class ActiveJob:
     """The time on the monotonic clock at which the lease expires unless it is renewed."""
     is_async: bool = False
     """`True` if the job runs on the event loop and needs no thread."""
-    started_at: float | None = None
     margin: float = 0.0
     """Seconds of the lease that must remain when the code starts: with less, renewals are late, and the lease may expire while
     the code runs."""
+    started_at: float | None = None
 
     def may_start(self, now: float) -> bool:
         """Return whether enough of the lease remains at `now`, on the monotonic clock, to start the code."""

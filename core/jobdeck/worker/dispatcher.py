@@ -249,16 +249,12 @@ class Dispatcher:
 
     def get(self, most: int = 1) -> list[ActiveJob] | None:
         """Wait for up to `most` jobs to run. Return an empty list after `interrupt_get`, and `None` if the thread must exit."""
-        runs = [] if self._check_exit else self._take_ready(most)
-        return runs or self._wait_for_run(most)
-
-    def _take_ready(self, most: int) -> list[ActiveJob]:
-        if most == 1:
+        if most == 1 and not self._check_exit:  # the way of each job under load, so without a call
             try:
                 return [self._inbox.popleft()]
             except IndexError:
-                return []
-        return _pop(self._inbox, most)
+                return self._wait_for_run(1)
+        return (None if self._check_exit else _pop(self._inbox, most)) or self._wait_for_run(most)
 
     def _wait_for_run(self, most: int) -> list[ActiveJob] | None:
         with self._lock:
@@ -272,7 +268,7 @@ class Dispatcher:
                         self._runners -= 1
                         self._check_exit = self.stopped.is_set() or self._runners > self._limit + self._stuck
                         return None
-                    if runs := self._take_ready(most):
+                    if runs := _pop(self._inbox, most):
                         return runs
                     if self._interrupted:
                         self._interrupted = False

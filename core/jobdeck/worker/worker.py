@@ -394,15 +394,9 @@ class Worker:
                         return  # the database will not be back in time
                     self._outage_backoff.wait(error)
                     continue
+                clock, async_kinds, margin = self._clock, self._async_kinds, self._settings.lease * _LEASE_MARGIN
                 runs = [
-                    ActiveJob(
-                        job,
-                        JobContext(job, self._clock, flush_log),
-                        until,
-                        job.kind in self._async_kinds,
-                        margin=self._settings.lease * _LEASE_MARGIN,
-                    )
-                    for job in claimed
+                    ActiveJob(job, JobContext(job, clock, flush_log), until, job.kind in async_kinds, margin) for job in claimed
                 ]
                 tasks = [run for run in runs if run.is_async]
                 ready = self._dispatcher.dispatch(
@@ -484,8 +478,11 @@ class Worker:
     def _record_results(self, results: Sequence[AttemptResult]) -> list[int]:
         """Record the results; return the ids of the jobs whose lease was lost."""
         store = self._store
+        completed = [result for result in results if isinstance(result, Completed)]
+        if len(completed) == len(results):  # as almost always
+            return [*store.completer.complete(completed)]
         return [
-            *store.completer.complete([result for result in results if isinstance(result, Completed)]),
+            *store.completer.complete(completed),
             *store.completer.fail([ending for ending in results if isinstance(ending, Failed)]),
             *store.completer.snooze([ending for ending in results if isinstance(ending, Snoozed)]),
             *store.completer.release([ending for ending in results if isinstance(ending, Released)]),

@@ -25,7 +25,7 @@ from ..backend import rows_of
 from ..base import Claimed
 from ..claim_capacity import ClaimCapacity, ClaimRequest, select_claimable
 from ..lane_merge import FEW_LANES, Head, Lane, first_of_lanes
-from ..records import COLUMN_INDEX, JOB_COLUMNS, NO_TAGS, Row, job_reader
+from ..records import COLUMN_INDEX, JOB_COLUMNS, NO_TAGS, Row, claimed_job_reader
 from .advisory_locks import LIMITS, advisory_lock
 from .connection import Connections, retried
 from .counters import PostgresCounterDeltas
@@ -177,7 +177,7 @@ class Claimer:
                     counters.count_transition(queue, kind, State.PENDING, State.RUNNING, n)
                 counters.write(session)
                 _record_starts(session, capacity, now)
-        claimed.extend(map(job_reader(self._connections.lease_skew(), claimed=True), rows))
+        claimed.extend(map(claimed_job_reader(self._connections.lease_skew()), rows))
         return claimed
 
     def _claim(self, session: Session, request: ClaimRequest, capacity: ClaimCapacity, result: Claimed) -> list[Row]:

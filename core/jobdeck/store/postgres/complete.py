@@ -5,7 +5,6 @@ A worker measures times by its own machine's clock; here they are converted to t
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -15,7 +14,6 @@ from ...model.jobs import Outcome, Reason
 from ...model.retention import GIVEN_BACK_KEPT
 from ...model.states import State
 from ..base import LostLeases
-from ..counters import LANE_OF_RESULT
 from ..dependencies import HAS_DEPENDENTS
 from ..records import REASON_OF_OUTCOME, one_line, replace_surrogates
 from .connection import Connections, retried
@@ -121,9 +119,7 @@ class Completer:
             numbers = [each.job.attempt for each in results]
             session.defer(_ATTEMPTS_BULK, (results[0].job.worker, ids, leases, numbers, started, finished))
             counters = PostgresCounterDeltas()
-            for (queue, kind), n in Counter(map(LANE_OF_RESULT, results)).items():
-                counters.count_transition(queue, kind, State.RUNNING, State.COMPLETED, n)
-            counters.record_results(results, "completed")
+            counters.record_completions(results)
             if waits.get:
                 DEPENDENCIES.resolve(session, counters, dict.fromkeys(ids, State.COMPLETED), self._connections.now(session))
                 self._notify()  # this process may not serve the jobs that are ready now

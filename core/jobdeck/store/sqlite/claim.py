@@ -24,7 +24,7 @@ from ..backend import rows_of
 from ..base import Claimed
 from ..claim_capacity import ClaimCapacity, ClaimRequest, select_claimable
 from ..lane_merge import FEW_LANES, Head, Lane, first_of_lanes
-from ..records import COLUMN_INDEX, JOB_COLUMNS, job_reader
+from ..records import COLUMN_INDEX, JOB_COLUMNS, claimed_job_reader
 from .connection import Connections
 from .counters import SqliteCounterDeltas
 
@@ -142,7 +142,7 @@ class Claimer:
                 counters.count_transition(queue, kind, State.PENDING, State.RUNNING, n)
             counters.write(connection)
             _record_starts(connection, capacity, monotonic)
-        claimed.extend(map(job_reader(now - monotonic, claimed=True), rows))
+        claimed.extend(map(claimed_job_reader(now - monotonic), rows))
         return claimed
 
 

@@ -6,7 +6,6 @@ nothing, whenever it returns.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -19,7 +18,6 @@ from ...model.jobs import Outcome, Reason
 from ...model.retention import GIVEN_BACK_KEPT
 from ...model.states import State
 from ..base import LostLeases
-from ..counters import LANE_OF_RESULT
 from ..notifier import SocketNotifier
 from ..records import REASON_OF_OUTCOME, one_line, replace_surrogates
 from .connection import Connections
@@ -101,10 +99,8 @@ class Completer:
             connection.execute("RELEASE together")
             connection.execute(_ATTEMPTS_BULK, (results[0].job.worker, rows))
             counters = SqliteCounterDeltas()
-            for (queue, kind), n in Counter(map(LANE_OF_RESULT, results)).items():
-                counters.count_transition(queue, kind, State.RUNNING, State.COMPLETED, n)
-            counters.record_results(results, "completed")
-            self._resolve(connection, counters, {result.job.id: State.COMPLETED for result in results})
+            counters.record_completions(results)
+            self._resolve(connection, counters, dict.fromkeys([result.job.id for result in results], State.COMPLETED))
             counters.write(connection)
         return True
 
