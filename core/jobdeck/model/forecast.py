@@ -162,7 +162,11 @@ def start_rate(stats: QueueStats) -> float:
         counted = [slot for slot in stats.slices if slot.at + slot.seconds > start]
         started = sum(slot.started for slot in counted)
         if started:
-            return started / max(1.0, stats.at - max(start, counted[0].at))
+            # Before the first start, the queue was idle unless a job was waiting.
+            busy_since = next(slot.at for slot in counted if slot.started)
+            if stats.oldest_wait is not None:
+                busy_since = min(busy_since, stats.at - stats.oldest_wait)
+            return started / max(1.0, stats.at - max(start, counted[0].at, busy_since))
     return 0.0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -98,6 +99,20 @@ def test_with_too_few_samples_only_the_starts_count() -> None:
     told = forecast(backlog(600, started=10))
     assert (told.trend, told.reason) == (Trend.DRAINING, "if no more jobs arrive")
     assert told.empty_in == pytest.approx(60, rel=0.1)
+
+
+def test_minutes_in_which_an_idle_queue_had_no_jobs_do_not_count() -> None:
+    burst = backlog(600, oldest=20.0)
+    slots = [replace(each, started=100 if each.at >= NOW - 20 else 0) for each in burst.slices]
+    told = forecast(replace(burst, slices=tuple(slots)))
+    assert (told.trend, told.reason) == (Trend.DRAINING, "if no more jobs arrive")
+    assert told.empty_in == pytest.approx(60)
+
+
+def test_minutes_in_which_jobs_waited_and_none_started_count() -> None:
+    stuck = backlog(600, oldest=200.0)
+    slots = [replace(each, started=100 if each.at >= NOW - 20 else 0) for each in stuck.slices]
+    assert start_rate(replace(stuck, slices=tuple(slots))) == pytest.approx(200 / 120)
 
 
 def test_more_frequent_samples_take_precedence() -> None:
