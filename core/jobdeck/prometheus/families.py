@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from itertools import accumulate
+from itertools import accumulate, repeat
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
@@ -52,17 +52,9 @@ class Family(ABC):
         """Return the family as the library has it."""
 
     @staticmethod
-    def _label_format(names: Labels) -> str:
-        return ",".join(f'{name}="%s"' for name in names)
-
-    def _blocks(self, block: str, names: Labels, samples: Iterable[tuple[Labels, Sequence[float]]]) -> str:
+    def _blocks(block: str, names: Labels, samples: Iterable[tuple[Labels, Sequence[float]]]) -> str:
         """Return a block of lines for each of the samples, with its labels and its values."""
-        labels_format = self._label_format(names)
-        blocks = []
-        for labels, values in samples:
-            text = labels_format % tuple([_label_value(each) for each in labels])
-            blocks.append(block.replace("LABELS", text.replace("%", "%%")) % tuple(values))
-        return "".join(blocks)
+        return "".join([_with_labels(block, names, labels) % tuple(values) for labels, values in samples])
 
 
 class Gauge(Family):
@@ -79,8 +71,8 @@ class Gauge(Family):
         self._samples.append((labels, value))
 
     def _samples_text(self) -> str:
-        line = f"{self.name}{{{self._label_format(self.labels)}}} %s\n" if self.labels else f"{self.name} %s\n"
-        return "".join([line % (*map(_label_value, labels), value) for labels, value in self._samples])
+        line = f"{self.name}{{LABELS}} %s\n" if self.labels else f"{self.name} %s\n"
+        return "".join([_with_labels(line, self.labels, labels) % value for labels, value in self._samples])
 
     def metric(self) -> Metric:
         metric = GaugeMetricFamily(self.name, self.help, labels=self.labels)
@@ -149,7 +141,7 @@ class Histogram(Family):
         """Add a histogram."""
         numbers = durations.octaves
         below = sum(n for octave, n in numbers.items() if octave < _OCTAVES[0])
-        cumulated = [*accumulate([numbers.get(octave, 0) for octave in _OCTAVES[:-1]], initial=below)]
+        cumulated = [*accumulate(map(numbers.get, _OCTAVES[:-1], repeat(0)), initial=below)]
         self._samples.append((labels, cumulated, durations.count, durations.sum))
 
     def _samples_text(self) -> str:
@@ -172,7 +164,14 @@ def write_text(families: Iterable[Family]) -> bytes:
     return "".join([family.text() for family in families]).encode("utf-8", "backslashreplace")
 
 
-@lru_cache(maxsize=4096)
+# Each scrape writes the same labels, and a histogram repeats them in 26 lines.
+@lru_cache(maxsize=8192)
+def _with_labels(block: str, names: Labels, labels: Labels) -> str:
+    """Return the block with the labels in the place of `LABELS`, and with the places for its values."""
+    text = ",".join([f'{name}="{_label_value(each)}"' for name, each in zip(names, labels, strict=True)])
+    return block.replace("LABELS", text.replace("%", "%%"))
+
+
 def _label_value(value: str) -> str:
     """Escape a value of a label. Other programs may have stored control characters, which must not reach a terminal."""
     if not value.isprintable():

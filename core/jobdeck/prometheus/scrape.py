@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import repeat
 
 from ..model.overview import QueueInfo, WorkerInfo
 from ..model.states import FINAL, State
@@ -53,7 +54,7 @@ def _queue_families(queues: Sequence[QueueInfo], waits: Mapping[str, float], mos
             if each.name not in names:
                 others.update(each.counts)
     for each in shown:
-        jobs.add((each.name,), [each.counts.get(state, 0) for state in _STATES])
+        jobs.add((each.name,), [*map(each.counts.get, _STATES, repeat(0))])
         oldest.add((each.name,), max(0.0, waits.get(each.name, 0.0)))
         paused.add((each.name,), int(each.paused))
     if others:

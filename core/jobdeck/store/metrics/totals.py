@@ -13,7 +13,8 @@ from ..records import RowCheck
 
 _HOUR = 3600
 _PAIRS_A_QUERY = 200
-_FINISHED = ", ".join(f"'{state}'" for state in sorted(FINAL))
+_FINAL_STATES = tuple(state for state in State if state in FINAL)
+_FINISHED = ", ".join(f"'{state}'" for state in _FINAL_STATES)
 # All rows are added up inside the database; only those of the shown pairs are read.
 _PAIRS = f"""
 SELECT queue, kind, sum(CASE WHEN measure IN ({_FINISHED}) THEN n ELSE 0 END),
@@ -53,7 +54,7 @@ def _read_kinds(connection: SqlConnection, pairs: list[tuple[str, str]], *, ever
         yield KindTotals(
             queue=queue,
             kind=kind,
-            finished={state: found[state, 0] for state in State if state in FINAL},
+            finished={state: found[state, 0] for state in _FINAL_STATES},
             run=_durations(found, "run", RUN_SUM),
             wait=_durations(found, "wait", WAIT_SUM),
         )

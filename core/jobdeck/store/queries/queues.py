@@ -12,12 +12,13 @@ from ..records import RowCheck
 _COLUMNS = "name, paused_at, max_running, rate, rate_period"
 _check = RowCheck("jobdeck_queues", _COLUMNS)
 _STATES = tuple(State)
+_INTEGERS = {int}
 _NAMES = ", ".join(f"'{state}'" for state in _STATES)
 # One row for each queue: with a thousand queues, rows for each state take most of the time.
 _DEPTHS = f"""
 SELECT queue, sum(CASE WHEN state IN ({_NAMES}) THEN 0 ELSE 1 END),
        {", ".join(f"sum(CASE state WHEN '{state}' THEN n ELSE 0 END)" for state in _STATES)}
-  FROM jobdeck_counts GROUP BY queue
+  FROM jobdeck_counts WHERE n <> 0 GROUP BY queue
 """
 
 
@@ -25,7 +26,7 @@ def read_queues(connection: SqlConnection) -> list[QueueInfo]:
     """See `Queries.queues`."""
     counts: dict[str, dict[State, int]] = {}
     for queue, unknown, *depths in rows_of(connection, _DEPTHS):
-        if unknown or type(queue) is not str or not all(type(n) is int for n in depths):
+        if unknown or type(queue) is not str or {*map(type, depths)} != _INTEGERS:
             raise RowDamaged("queue, state or n in jobdeck_counts")
         if any(depths):
             counts[queue] = {state: n for state, n in zip(_STATES, depths, strict=True) if n}
