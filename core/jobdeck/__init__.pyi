@@ -7,6 +7,9 @@ from .clock import (
 from .clock import (
     SystemClock as SystemClock,
 )
+from .engine_logger import (
+    PatientHandler as PatientHandler,
+)
 from .execution.context import (
     JobContext as JobContext,
 )

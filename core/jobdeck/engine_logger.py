@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from typing import Any
+
+LOCK_PATIENCE = 2.0
+"""Seconds that a record waits for the one before it. A handler itself may wait for a reader for a second."""
 
 
 class EngineLogger(logging.Logger):
@@ -36,6 +40,25 @@ class EngineLogger(logging.Logger):
             raise
         except BaseException:  # a closed stream, or an object that cannot be formatted
             pass
+
+
+class PatientHandler(logging.Handler):
+    """A handler that never waits for its lock for ever.
+
+    Code may raise an exception in another thread, as libraries for time limits do. A thread that is hit while it takes the lock
+    of a handler keeps it, and every thread that logs would wait for it: those that claim jobs and renew leases, too.
+    """
+
+    def acquire(self) -> None:
+        """Take the lock, or a new one if nobody has released it for `LOCK_PATIENCE` seconds."""
+        if self.lock is not None and not self.lock.acquire(timeout=LOCK_PATIENCE):
+            self.createLock()
+            self.lock.acquire()
+
+    def release(self) -> None:
+        """Release the lock, unless another thread has replaced it."""
+        with suppress(RuntimeError):
+            super().release()
 
 
 def create_logger(name: str, kind: type[EngineLogger] = EngineLogger) -> logging.Logger:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from ..clock import SystemClock
+from ..engine_logger import PatientHandler
 from ..execution.context import JobContext, context
 from ..execution.job_log import record_fields
 from ..model.jobs import Job
@@ -88,7 +89,7 @@ def capture_prints(*, apart: bool) -> None:
         sys.stdout, sys.stderr = JobStream("out", out), JobStream("err", err)
 
 
-class ForwardingHandler(logging.Handler):
+class ForwardingHandler(PatientHandler):
     """Forwards log records to the worker, which logs them as its own; in a forked child, prints them on standard error."""
 
     def __init__(self, send: Callable[[Message], bool], level: int) -> None:

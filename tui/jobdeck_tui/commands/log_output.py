@@ -10,6 +10,8 @@ import select
 import sys
 import time
 
+from jobdeck import PatientHandler
+
 from ..text.sanitize import safe, safe_json
 from .json_documents import iso
 
@@ -38,7 +40,7 @@ def _own_handler() -> logging.Handler:
         return logging.StreamHandler()
 
 
-class DescriptorHandler(logging.Handler):
+class DescriptorHandler(PatientHandler):
     """Writes records to a descriptor of its own, which a job's code cannot close by mistake.
 
     The threads that claim and run jobs log, too. If nobody reads a pipe any more, lines are lost, and no thread waits for ever;

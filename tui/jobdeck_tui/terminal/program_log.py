@@ -18,7 +18,7 @@ from io import TextIOWrapper
 from types import TracebackType
 from typing import Any, Self
 
-from jobdeck import record
+from jobdeck import PatientHandler, record
 
 _MOST = 2000
 """The newest entries kept: this many warnings, and this many others, which cannot displace the warnings."""
@@ -49,7 +49,7 @@ class LogEntry:
         return self.level in ("warning", "error", "critical")
 
 
-class ProgramLog(logging.Handler):
+class ProgramLog(PatientHandler):
     """Keeps the newest entries, and counts the unseen warnings."""
 
     def __init__(self, *, staged: Sequence[str] = ()) -> None:
