@@ -6,7 +6,6 @@ A context also holds the context of `decimal`, numpy's error state, and whatever
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from contextvars import copy_context
 from sys import modules as _modules
 from threading import get_ident
@@ -67,9 +66,11 @@ class AttemptContexts:
         asyncio keeps it in a thread-local of its policy, not in a context; its own functions may create one.
         """
         loop = self._loop if get_ident() == self._thread else None
-        with suppress(Exception):  # the policy may be any object
+        try:  # not `suppress`, which takes longer than the rest
             if (state := policy._local)._loop is not loop:
                 state._loop, state._set_called = loop, loop is not None
+        except Exception:  # the policy may be any object
+            pass
 
 
 def _current_loop() -> Any:
