@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator
 
 from ...model.states import FINAL, State
@@ -15,12 +15,13 @@ _HOUR = 3600
 _PAIRS_A_QUERY = 200
 _FINAL_STATES = tuple(state for state in State if state in FINAL)
 _FINISHED = ", ".join(f"'{state}'" for state in _FINAL_STATES)
-# All rows are added up inside the database; only those of the shown pairs are read.
+# All rows are added up inside the database; only those of the shown pairs are read. Each pair has a row with the sum of its
+# waits.
 _PAIRS = f"""
 SELECT queue, kind, sum(CASE WHEN measure IN ({_FINISHED}) THEN n ELSE 0 END),
        sum(CASE measure WHEN 'retried' THEN n ELSE 0 END), sum(CASE measure WHEN 'crashed' THEN n ELSE 0 END),
        sum(CASE measure WHEN 'late' THEN n ELSE 0 END)
-  FROM jobdeck_totals GROUP BY queue, kind
+  FROM jobdeck_totals WHERE measure IN ({_FINISHED}, 'retried', 'crashed', 'late', '{WAIT_SUM}') GROUP BY queue, kind
 """
 _ROWS = "SELECT queue, kind, measure, bucket, sum(n) FROM jobdeck_totals {where} GROUP BY queue, kind, measure, bucket"
 _check = RowCheck("jobdeck_totals", "queue, kind, measure, bucket, n")
@@ -44,19 +45,19 @@ def read_totals(connection: SqlConnection, limit: int) -> Totals:
 
 
 def _read_kinds(connection: SqlConnection, pairs: list[tuple[str, str]], *, everything: bool) -> Iterator[KindTotals]:
-    totals: defaultdict[tuple[str, str], Counter[tuple[str, int]]] = defaultdict(Counter)
+    totals: defaultdict[tuple[str, str], defaultdict[str, dict[int, int]]] = defaultdict(lambda: defaultdict(dict))
     for row in _rows(connection, pairs, everything=everything):
         _check(row)
         queue, kind, measure, bucket, n = row
-        totals[queue, kind][measure, bucket] = int(n)
+        totals[queue, kind][measure][bucket] = int(n)
     for queue, kind in pairs:
         found = totals[queue, kind]
         yield KindTotals(
             queue=queue,
             kind=kind,
-            finished={state: found[state, 0] for state in _FINAL_STATES},
-            run=_durations(found, "run", RUN_SUM),
-            wait=_durations(found, "wait", WAIT_SUM),
+            finished={state: found[state].get(0, 0) for state in _FINAL_STATES},
+            run=DurationTotals(octaves=found["run"], sum=found[RUN_SUM].get(0, 0) / 1e6),
+            wait=DurationTotals(octaves=found["wait"], sum=found[WAIT_SUM].get(0, 0) / 1e6),
         )
 
 
@@ -70,11 +71,6 @@ def _rows(
         some = pairs[first : first + _PAIRS_A_QUERY]
         where = f"WHERE (queue, kind) IN (VALUES {', '.join(['(?, ?)'] * len(some))})"
         yield from connection.execute(_ROWS.format(where=where), [name for pair in some for name in pair])
-
-
-def _durations(found: Counter[tuple[str, int]], measure: str, sum_measure: str) -> DurationTotals:
-    octaves = {bucket: n for (name, bucket), n in found.items() if name == measure}
-    return DurationTotals(octaves=octaves, sum=found[sum_measure, 0] / 1e6)
 
 
 def prune_totals(backend: Backend, pruned_at: float) -> float:

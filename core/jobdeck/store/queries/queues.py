@@ -36,12 +36,8 @@ def read_queues(connection: SqlConnection) -> list[QueueInfo]:
     stored = {name: (paused_at, Limits(running=most, rate=rate, period=period)) for name, paused_at, most, rate, period in rows}
     known = {name for name, (paused_at, limits) in stored.items() if paused_at is not None or limits != Limits()}
     nothing = (None, Limits())
-    return [
-        QueueInfo(
-            name=name,
-            counts=counts.get(name, {}),
-            paused_at=stored.get(name, nothing)[0],
-            limits=stored.get(name, nothing)[1],
-        )
-        for name in sorted(counts.keys() | known)
-    ]
+    found = []
+    for name in sorted(counts.keys() | known):
+        paused_at, limits = stored.get(name, nothing)
+        found.append(QueueInfo(name=name, counts=counts.get(name, {}), paused_at=paused_at, limits=limits))
+    return found
