@@ -70,7 +70,7 @@ def main() -> int:
         addresses = [first, server.url(server.new_database()), str(Path(folder) / "back.db"), str(Path(folder) / "last.db")]
         for source, target in pairwise(addresses):
             started = time.monotonic()
-            killed = copy_with_kills(source, target, given.kills, chance, longest=max(2.0, given.jobs / 10_000))
+            killed = copy_with_kills(source, target, given.kills, chance, longest=max(2.0, given.jobs / 100_000))
             took = time.monotonic() - started
             memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
             found = dump(target)
