@@ -177,6 +177,7 @@ def claimed_job_reader(skew: float) -> Callable[[Row], Job]:
         if values[_REASON] is not None:
             values[_REASON] = word(_REASONS, values[_REASON], "reason")
         values[_TAGS] = () if values[_TAGS] == NO_TAGS else parse_tags(values[_TAGS])
+        values[_MESSAGE] = None  # that of an earlier attempt may be stored
         made: Any = _MutableJob(*values)
         made.__class__ = Job
         return made  # type: ignore[no-any-return]
