@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import os
 import random
-import resource
 import signal
 import subprocess
 import sys
@@ -29,18 +28,21 @@ _COMPLETE = 3
 """The exit code of a copy whose source was moved before."""
 
 
-def copy_with_kills(source: str, target: str, kills: int, chance: random.Random, longest: float) -> int:
-    """Copy in processes that are killed at random moments, but for the last one; return how many were."""
+def copy_with_kills(source: str, target: str, kills: int, chance: random.Random, longest: float) -> tuple[int, str]:
+    """Copy in processes that are killed at random moments, but for the last one; return how many were, and its memory."""
     killed = 0
     while True:
-        process = subprocess.Popen([sys.executable, "-m", "tests.soak.copies", "--copy", source, target])
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.soak.copies", "--copy", source, target], stdout=subprocess.PIPE, text=True
+        )
         try:
             code = process.wait(chance.uniform(0.3, longest) if killed < kills else None)
         except subprocess.TimeoutExpired:
             process.kill()
             code = process.wait()
         if code == 0 or (code == _COMPLETE and killed):  # the last one may have been killed after its last write
-            return killed
+            assert process.stdout is not None
+            return killed, process.stdout.read().strip()
         assert code == _KILLED, f"the copy exited with {code}"
         killed += 1
 
@@ -59,6 +61,8 @@ def main() -> int:
             if "was moved to" not in str(refusal):
                 raise
             return _COMPLETE
+        # Of this process alone: what `getrusage` says begins with the memory of the one that started it.
+        print(next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")))
         return 0
     print(f"seed {given.seed}")
     chance = random.Random(given.seed)
@@ -70,13 +74,13 @@ def main() -> int:
         addresses = [first, server.url(server.new_database()), str(Path(folder) / "back.db"), str(Path(folder) / "last.db")]
         for source, target in pairwise(addresses):
             started = time.monotonic()
-            killed = copy_with_kills(source, target, given.kills, chance, longest=max(2.0, given.jobs / 100_000))
+            killed, memory = copy_with_kills(source, target, given.kills, chance, longest=max(2.0, given.jobs / 100_000))
             took = time.monotonic() - started
-            memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
             found = dump(target)
             assert found == wanted, [table for table in wanted if found[table] != wanted[table]]
             print(
-                f"{source} → {target}: {killed} kills, {took:.1f} s, at most {memory:.0f} MB; every table is equal", flush=True
+                f"{source} → {target}: {killed} kills, {took:.1f} s, {memory.split(':')[-1].strip()}; every table is equal",
+                flush=True,
             )
     server.remove()
     return 0
