@@ -116,10 +116,7 @@ def test_the_list_of_experiments(snap_compare: Compare, still: FrozenQueue, size
 
 @pytest.mark.parametrize(
     ("name", "phase", "size"),
-    [
-        *((name, phase, (80, 24)) for name in PLAYED for phase in PHASES),
-        *((name, "mid", size) for name in PLAYED for size in ((120, 40), (200, 60))),
-    ],
+    [(name, phase, size) for name in PLAYED for phase in PHASES for size in ((80, 24), (120, 40), (200, 60))],
     ids=lambda value: value if isinstance(value, str) else "x".join(map(str, value)),
 )
 def test_an_experiment(
