@@ -6,6 +6,7 @@ import json
 from html.parser import HTMLParser
 from pathlib import Path
 
+import apsw
 import pytest
 from tests.tui.cli_runner import CommandLine
 
@@ -131,3 +132,15 @@ def test_an_experiment_that_gets_stuck_decides_nothing(jobdeck: CommandLine, mon
     ran = jobdeck("lab", "race")
     assert (ran.exit_code, "nothing was decided" in ran.output) == (1, True)
     assert json.dumps(ran.output).count("Traceback") == 0
+
+
+@pytest.mark.parametrize("error", [apsw.FullError("database or disk is full"), OSError(28, "No space left on device")])
+def test_a_full_disk_decides_nothing_and_is_no_bug(
+    jobdeck: CommandLine, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def run(stage: Stage) -> Findings:
+        raise error
+
+    monkeypatch.setattr(race, "run", run)
+    ran = jobdeck("lab", "race")
+    assert (ran.exit_code, "nothing was decided" in ran.output, "bug" in ran.output) == (1, True, False)

@@ -107,6 +107,8 @@ def _list(front: CliContext) -> None:
 
 
 def _run(front: CliContext, name: str, seed: int) -> LabReport:
+    import apsw
+
     from ..lab.catalog import run_experiment
     from ..lab.scheduler.programs import server_of
     from ..lab.stage import ExperimentStuck
@@ -120,6 +122,8 @@ def _run(front: CliContext, name: str, seed: int) -> LabReport:
             return run_experiment(name, seed=seed, on_event=(lambda _: None) if front.json else show, **size)
     except OSError as error:
         raise CommandError(f"{error.strerror or error}; nothing was decided.") from None
+    except apsw.Error as error:  # of the naive queues, which have no errors of their own
+        raise CommandError(f"The scratch files cannot be used: {error}; nothing was decided.") from None
     except ExperimentStuck as stuck:
         raise CommandError(f"{stuck}; nothing was decided. Run it again on a less busy machine.") from None
 
