@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import queue
+import shutil
 import signal
 import subprocess
 import threading
@@ -30,6 +32,8 @@ from .pace import VARIABLE, Pace
 POLL = 0.01
 """Seconds between two checks of a condition."""
 _NICENESS = 5
+_LEAST_SPACE = 1 << 16
+"""Bytes: with less, the next write of a worker fails."""
 _PATIENCE = 60.0
 """Seconds after which an experiment gives a condition up."""
 
@@ -319,9 +323,12 @@ class Stage:
         Raises:
             ExperimentStopped: the viewer has left.
             ExperimentStuck: it was not met in time.
+            OSError: the disk of the scratch files is full, so it will never be met.
         """
         remaining = timeout
         while not condition():
+            if shutil.disk_usage(self.folder).free < _LEAST_SPACE:
+                raise OSError(errno.ENOSPC, f"{os.strerror(errno.ENOSPC)} for the scratch files in {self.folder.parent}")
             before = time.monotonic()
             if self.stopped.wait(POLL):
                 raise ExperimentStopped
