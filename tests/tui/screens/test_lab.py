@@ -23,6 +23,7 @@ from jobdeck_tui.screens.lab import LabScreen
 from jobdeck_tui.screens.lab_experiment import ExperimentScreen
 from jobdeck_tui.screens.lab_query import QueryScreen
 from jobdeck_tui.screens.lab_scheduler import SchedulerScreen
+from jobdeck_tui.widgets.lab.verdict_table import VerdictTable
 
 Compare = Callable[..., bool]
 sizes = pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)], ids=["80x24", "120x40", "200x60"])
@@ -56,6 +57,7 @@ class MadeRun:
 
     def __init__(self, name: str, seed: int, on_change: Callable[[], None]) -> None:
         self.state = RunState(name, seed)
+        self.on_change = on_change
         self.asked: list[str] = []
         self.steps = 0
 
@@ -127,6 +129,23 @@ def test_an_experiment(
 
     async def show(pilot: Pilot[Any]) -> None:
         await open_experiment(pilot, name)
+
+    assert snap_compare(still.app(), terminal_size=size, run_before=show)
+
+
+@sizes
+def test_an_experiment_that_failed_says_why_at_every_size(
+    snap_compare: Compare, still: FrozenQueue, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = plant(monkeypatch, made_view("race", "mid"))
+
+    async def show(pilot: Pilot[Any]) -> None:
+        await open_experiment(pilot)
+        made[0].state.problem = "No space left on device"
+        made[0].on_change()
+        reason = "nothing was decided: No space left on device"
+        await wait_for(pilot, lambda: reason in str(pilot.app.screen.query_one(VerdictTable).border_title))
+        await wait_for_redraw(pilot)
 
     assert snap_compare(still.app(), terminal_size=size, run_before=show)
 

@@ -12,10 +12,13 @@ from .catalog import LabReport, module_of, run_experiment
 from .inside import Section
 from .live import LiveView
 from .pace import FASTEST, SLOWEST
-from .stage import ExperimentStopped, ExperimentStuck, Stage, TimelineEvent
+from .stage import ExperimentStopped, ExperimentStuck, Stage, TimelineEvent, describe_problem
 
 _CLOSING = 3.0
 """Seconds that closing waits for the thread."""
+
+STOPPED = "stopped"
+"""The problem of a run that the viewer has stopped."""
 
 
 @dataclass
@@ -117,11 +120,11 @@ class ExperimentRun:
                 **getattr(module_of(state.name), "VIEWER", {}),
             )
         except ExperimentStopped:
-            state.problem = "stopped"
+            state.problem = STOPPED
         except (ExperimentStuck, JobdeckError) as error:
             state.problem = str(error)
         except Exception as error:  # shown on the screen, like every other problem of an experiment
-            state.problem = f"{type(error).__name__}: {error}"
+            state.problem = describe_problem(error)
         if not self._closed:
             self._on_change()
 

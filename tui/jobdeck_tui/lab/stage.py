@@ -38,6 +38,12 @@ _PATIENCE = 60.0
 """Seconds after which an experiment gives a condition up."""
 
 
+def describe_problem(error: Exception) -> str:
+    """Describe what ended an experiment that was not foreseen, such as a full disk, in one line."""
+    reason = error.strerror if isinstance(error, OSError) else None
+    return reason or f"{type(error).__name__}: {error}"
+
+
 class ExperimentStopped(Exception):
     """The viewer has left the experiment."""
 

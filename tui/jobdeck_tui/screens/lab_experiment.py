@@ -17,7 +17,7 @@ from ..lab.catalog import EXPERIMENTS, LabReport, module_of, wishes_of
 from ..lab.inside import Section
 from ..lab.live import picture_before
 from ..lab.pace import FASTEST, SLOWEST
-from ..lab.run import ExperimentRun, RunState
+from ..lab.run import STOPPED, ExperimentRun, RunState
 from ..text.sanitize import safe
 from ..widgets.base.panel import LineWidget
 from ..widgets.base.strips import Piece
@@ -33,6 +33,7 @@ WIDE = 110
 """The minimum number of columns to show what happens beside the verdicts."""
 TALL = 34
 """The minimum number of lines for more verdicts."""
+_COUNTED = ("counted from the ledger and the committed rows", "$quiet")
 
 
 class ExperimentTitle(LineWidget):
@@ -119,7 +120,6 @@ class ExperimentScreen(CockpitScreen):
 
     def on_mount(self) -> None:
         """Show the picture before, and start."""
-        self.query_one(VerdictTable).set_titles([("counted from the ledger and the committed rows", "$quiet")])
         self.query_one(LivePicture).show(picture_before(module_of(self.experiment.name)))
         self._start()
 
@@ -168,8 +168,11 @@ class ExperimentScreen(CockpitScreen):
         if state.report is not None:
             verdicts.show_verdicts(state.report.findings.verdicts)
         elif state.view is not None:
-            active = [lane.name for lane in state.view.picture.lanes if lane.is_active]
-            verdicts.show_verdicts(state.view.verdicts, active)
+            undecided = [lane.name for lane in state.view.picture.lanes if lane.is_active or state.problem]
+            verdicts.show_verdicts(state.view.verdicts, undecided)
+        has_failed = state.problem not in ("", STOPPED)
+        found = (f"nothing was decided: {safe(state.problem)}", "$warning") if has_failed else _COUNTED
+        verdicts.set_titles([found])
         self._show_events()
         self.query_one(KeyHints).redraw()
 
@@ -180,7 +183,8 @@ class ExperimentScreen(CockpitScreen):
             words += ["paused"] * state.is_paused + [f"{state.speed:g}×"] * (state.speed != 1)
             words.append(f"{state.view.at if state.view is not None else 0.0:.1f} s")
         else:
-            words.append(f"done {state.report.seconds:.1f} s" if state.report is not None else "ended")
+            ended = "stopped" if state.problem == STOPPED else "failed"
+            words.append(f"done {state.report.seconds:.1f} s" if state.report is not None else ended)
         return " · ".join(words)
 
     def _show_events(self) -> None:

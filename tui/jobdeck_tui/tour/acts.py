@@ -23,7 +23,7 @@ from ..lab.scheduler.board import Board
 from ..lab.scheduler.interleavings import Enumeration, enumerate_interleavings
 from ..lab.scheduler.ladder import ladder
 from ..lab.scheduler.programs import ATOMIC, IMMEDIATE, JOBDECK, NAIVE, Program
-from ..lab.stage import ExperimentStopped, ExperimentStuck, Stage, TimelineEvent
+from ..lab.stage import ExperimentStopped, ExperimentStuck, Stage, TimelineEvent, describe_problem
 from ..scratch_folder import scratch_folder
 from .picture import ActResult, Line, bar, figure_lines, verdict_lines
 
@@ -120,7 +120,7 @@ class ActRun:
         except (ExperimentStuck, JobdeckError) as error:
             self.problem = f"{error}."
         except Exception as error:  # shown on the screen: the presentation goes on
-            self.problem = f"{type(error).__name__}: {error}"
+            self.problem = f"{describe_problem(error)}."
         if not self._closed:
             self._on_change()
 
