@@ -89,4 +89,4 @@ def test_an_act_that_fails_is_a_sentence_on_the_screen(demo: Demo) -> None:
 
     run = ActRun(fail, demo, lambda: None)  # type: ignore[arg-type]
     wait_until(lambda: not run.is_running)
-    assert run.problem == "ZeroDivisionError: oh"
+    assert run.problem == "ZeroDivisionError: oh."
