@@ -26,7 +26,7 @@ from ..logs import get_logger
 
 logger = get_logger("jobdeck.worker")
 
-CHECK_INTERVAL = 0.005
+CHECK_INTERVAL = 0.002
 """Seconds of jobs between two checks at most: a check takes some microseconds, and jobs may take as many."""
 
 _SIGNALS = tuple(
