@@ -279,7 +279,8 @@ class SocketNotifier(RequestHandlers):
         """Close the sending socket."""
         with self._lock:
             if self._sender is not None:
-                self._sender.close()
+                with contextlib.suppress(OSError):  # other code may have closed it
+                    self._sender.close()
                 self._sender = None
 
 
@@ -335,16 +336,19 @@ class _Listener:
                 self._wake()
 
     def _rebind(self) -> None:
-        if self._bound is not None and not self._is_open():
-            self._bound[0].detach()  # its number may belong to another file by now
-            self._bound = None
+        self._drop_if_closed()
         if not self._ended.is_set() and self.bind():
             self._wake()  # whatever was missed meanwhile
 
-    def _is_open(self) -> bool:
-        """Report whether the socket was not closed by other code, which may close any descriptor by its number."""
+    def _drop_if_closed(self) -> None:
+        """Drop the socket if other code has closed it: its number may belong to another file by now."""
+        if self._bound is not None and not self._is_open(self._bound[0]):
+            self._bound[0].detach()
+            self._bound = None
+
+    def _is_open(self, receiver: socket.socket) -> bool:
         try:
-            return self._bound is not None and os.fstat(self._bound[0].fileno()).st_ino == self._opened
+            return os.fstat(receiver.fileno()).st_ino == self._opened
         except OSError:
             return False
 
@@ -353,13 +357,15 @@ class _Listener:
         self._ended.set()
         if self._bound is not None:
             receiver, address, _ = self._bound
-            with contextlib.suppress(OSError):
-                receiver.shutdown(socket.SHUT_RD)  # wakes the thread, which then sees that it has ended
+            if self._is_open(receiver):
+                with contextlib.suppress(OSError):
+                    receiver.shutdown(socket.SHUT_RD)  # wakes the thread, which then sees that it has ended
             self._notifier.send(str(address))  # does so on other systems
             self._notifier.unbind(address)
 
     def close(self) -> None:
         """Close the socket."""
+        self._drop_if_closed()
         if self._bound is not None:
             receiver, self._bound = self._bound[0], None
             with contextlib.suppress(OSError):

@@ -72,6 +72,20 @@ def test_a_socket_closed_by_other_code_is_replaced(notifier: SocketNotifier) -> 
         assert arrives(notifier, rung, 5)
 
 
+def test_a_descriptor_that_took_the_number_of_a_closed_socket_stays_open(notifier: SocketNotifier) -> None:
+    mine, other = socket.socketpair()
+    with notifier.listen(lambda: None):
+        (address,) = notifier.folder.iterdir()
+        inode = str(socket_inode(address))
+        (number,) = [int(fd) for fd in os.listdir("/proc/self/fd") if open_socket(int(fd)) == inode]
+        os.dup2(mine.fileno(), number)  # as a handler may that closes all descriptors and opens its own
+    other.send(b"still open")
+    assert os.read(number, 100) == b"still open"
+    os.close(number)
+    mine.close()
+    other.close()
+
+
 def socket_inode(address: Path) -> str | None:
     """Return the inode of the bound socket, from /proc/net/unix."""
     lines = Path("/proc/net/unix").read_text().splitlines()
