@@ -27,6 +27,7 @@ def append(n: int) -> None:
 
 @job(name="nap")
 def nap(seconds: float) -> int:
+    pathlib.Path(f"napping {seconds:g}").touch()
     time.sleep(seconds)
     return os.getpid()
 
@@ -148,10 +149,10 @@ def test_a_job_that_kills_its_worker_starts_at_most_max_attempts_times(queue: Qu
     assert queue.wait(queue.enqueue("append", {"n": 1}).id, timeout=20).state is State.COMPLETED
 
 
-def test_sigterm_leaves_no_job_running(queue: Queue, start: Start) -> None:
+def test_sigterm_leaves_no_job_running(queue: Queue, start: Start, folder: Path) -> None:
     jobs = [queue.enqueue("nap", {"seconds": seconds}) for seconds in (0.5, 60, 60)]
     process = start()
-    wait_until(lambda: running(queue, jobs[1].id))
+    wait_until(lambda: running(queue, jobs[1].id) and (folder / "napping 0.5").exists())  # one only claimed is released
     process.terminate()
     assert process.wait(timeout=10) == 0
     states = [queue.get(job.id).state for job in jobs]
