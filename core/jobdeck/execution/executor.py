@@ -76,8 +76,7 @@ def _execute(
     process = process_identity()
     started_at = clock.now()
     capture_logs()  # an earlier job may have configured logging
-    if job.timeout is not None:
-        given.start_timeout()
+    given.start_timeout()
     token = current_context.set(given)
     trace = None if job.trace is None else carried_trace.set(job.trace)
     entry = None
@@ -88,7 +87,7 @@ def _execute(
             result, error = _wait_for_result(_submit(result, given))
             if error is not None:
                 return _raised(job, started_at, clock, random, error, entry, given, tell)
-        return Completed(job, started_at, clock.now()) if result is None else _completed(job, started_at, clock, result, given)
+        return _completed(job, started_at, clock, result, given)
     except BaseException as error:  # SystemExit and KeyboardInterrupt of a handler end the attempt, not the worker
         exit_if_forked(process, error)
         return _raised(job, started_at, clock, random, error, entry, given, tell)

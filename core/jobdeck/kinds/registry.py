@@ -122,13 +122,10 @@ class Registry:
         Raises:
             UnknownKind: the kind is not registered.
         """
-        try:
-            return self._entries[kind]
-        except KeyError:  # a command, or unknown
-            found = self.find(kind)
-            if found is None:
-                raise UnknownKind(kind, self._entries) from None
-            return found
+        found = self.find(kind)
+        if found is None:
+            raise UnknownKind(kind, self._entries)
+        return found
 
     def find(self, kind: str) -> Entry | None:
         """Return the entry of a kind as `get` does; `None` if it is not registered."""
@@ -139,11 +136,8 @@ class Registry:
 
     def isolates(self, kind: str) -> bool:
         """Report whether each job of the kind gets a process of its own; `False` if the kind is not registered."""
-        try:
-            return self._entries[kind].isolate  # without a call: each attempt asks
-        except KeyError:
-            found = self.find(kind)
-            return found is not None and found.isolate
+        found = self.find(kind)
+        return found is not None and found.isolate
 
     def kind_of(self, handler: Handler) -> str:
         """Return the kind of a registered handler. The handler may be from an earlier load of its module.

@@ -249,12 +249,14 @@ class Dispatcher:
 
     def get(self, most: int = 1) -> list[ActiveJob] | None:
         """Wait for up to `most` jobs to run. Return an empty list after `interrupt_get`, and `None` if the thread must exit."""
-        if most == 1 and not self._check_exit:  # the way of each job under load, so without a call
-            try:
-                return [self._inbox.popleft()]
-            except IndexError:
-                return self._wait_for_run(1)
-        return (None if self._check_exit else _pop(self._inbox, most)) or self._wait_for_run(most)
+        if self._check_exit:
+            return self._wait_for_run(most)
+        if most > 1:
+            return _pop(self._inbox, most) or self._wait_for_run(most)
+        try:  # the way of each job under load, so without a call
+            return [self._inbox.popleft()]
+        except IndexError:
+            return self._wait_for_run(1)
 
     def _wait_for_run(self, most: int) -> list[ActiveJob] | None:
         with self._lock:

@@ -52,7 +52,7 @@ _TYPES = {
 """The values of a job that depends on no others, and their types."""
 
 
-def _storing(values: str, place: str) -> str:
+def _build_insert(values: str, place: str) -> str:
     """Return the statement that stores jobs that depend on no others, with their counters.
 
     The time is the server's own if none is given. Nothing is inserted if the queue is not the one that the caller takes it for.
@@ -88,9 +88,9 @@ SELECT id, now FROM first
 _ARRAYS = ", ".join(f":{name}::{kind}[]" for name, kind in _TYPES.items())
 _VALUES = ", ".join(f":{name}::{kind}" for name, kind in _TYPES.items())
 _NAMES = ", ".join(_TYPES)
-_ENQUEUE_TOGETHER = _storing(f"unnest({_ARRAYS}) WITH ORDINALITY AS each ({_NAMES}, place)", "place")
+_ENQUEUE_TOGETHER = _build_insert(f"unnest({_ARRAYS}) WITH ORDINALITY AS each ({_NAMES}, place)", "place")
 # A list of one value costs the driver and the server more than the value: a third of the time of an enqueue.
-_ENQUEUE_ALONE = _storing(f"(SELECT {_VALUES}) AS each ({_NAMES})", "1")
+_ENQUEUE_ALONE = _build_insert(f"(SELECT {_VALUES}) AS each ({_NAMES})", "1")
 _ENQUEUE_BULK = """
 WITH first AS MATERIALIZED (SELECT jobdeck_take_ids(?1) AS id)
 INSERT INTO jobdeck_jobs (id, args, kind, queue, priority, state, max_attempts, timeout, created_at, scheduled_at, tags,
