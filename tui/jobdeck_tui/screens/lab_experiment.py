@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -165,12 +166,14 @@ class ExperimentScreen(CockpitScreen):
         if state.view is not None:
             self.query_one(LivePicture).show(state.view.picture)
         verdicts = self.query_one(VerdictTable)
+        has_failed = state.problem not in ("", STOPPED)
         if state.report is not None:
             verdicts.show_verdicts(state.report.findings.verdicts)
         elif state.view is not None:
-            undecided = [lane.name for lane in state.view.picture.lanes if lane.is_active or state.problem]
-            verdicts.show_verdicts(state.view.verdicts, undecided)
-        has_failed = state.problem not in ("", STOPPED)
+            undecided = [lane.name for lane in state.view.picture.lanes if lane.is_active or has_failed]
+            # What was counted before a failure decides nothing, whatever it is.
+            counted = [replace(each, at_end=True) if has_failed else each for each in state.view.verdicts]
+            verdicts.show_verdicts(counted, undecided)
         found = (f"nothing was decided: {safe(state.problem)}", "$warning") if has_failed else _COUNTED
         verdicts.set_titles([found])
         self._show_events()
