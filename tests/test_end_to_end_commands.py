@@ -47,7 +47,7 @@ def test_a_signal_lets_running_jobs_finish_and_starts_no_others(deck: CommandLin
         # A claimed job may not have started: jobs that no thread has started are released.
         eventually(lambda: len([job for job in queue.list("state:running") if queue.logs(job.id)]) == 2)
         worker.send_signal(number)
-        eventually(lambda: queue.workers()[0].draining)
+        eventually(lambda: queue.workers.list()[0].draining)
         (deck.folder / "go").touch()
         _, log = worker.communicate(timeout=20)
         states = [job.state for job in queue.list(descending=False)]

@@ -72,7 +72,7 @@ def test_a_signal_lets_running_jobs_finish_and_starts_no_others(deck: CommandLin
     with deck.queue() as queue:
         eventually(lambda: len([job for job in queue.list("state:running") if queue.logs(job.id)]) == 2)
         worker.send_signal(signal.SIGTERM)
-        eventually(lambda: queue.workers()[0].draining)
+        eventually(lambda: queue.workers.list()[0].draining)
         (deck.folder / "go").touch()
         _, log = worker.communicate(timeout=30)
         states = [job.state for job in queue.list(descending=False)]

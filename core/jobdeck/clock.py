@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import time as _time
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
+
+T = TypeVar("T")
 
 
 class _Time:
@@ -55,6 +58,16 @@ class SystemClock:
 
     def boot(self) -> str:
         return _boot()
+
+
+def poll(read: Callable[[], T], is_done: Callable[[T], bool], clock: Clock, *, timeout: float | None, every: float) -> T:
+    """Read every `every` seconds until it is done, and return what was read last; after `timeout` seconds, as it is then."""
+    end = None if timeout is None else clock.monotonic() + timeout
+    while True:
+        found = read()
+        if is_done(found) or (end is not None and clock.monotonic() >= end):
+            return found
+        time.sleep(every)
 
 
 def _read_namespace_offset() -> float:

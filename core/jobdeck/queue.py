@@ -6,47 +6,45 @@ What is rare is imported when it is first used, so that a program that only enqu
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from random import Random
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from . import fork
-from .clock import Clock, SystemClock, time
+from .clock import Clock, SystemClock, poll
+from .kind_catalog import KindCatalog
 from .kinds.definition import Handler
 from .kinds.job_options import (
     JobOptions,
     build_checked_job,
     build_new_job,
     check_arguments,
-    check_batch_name,
     check_name,
     check_priority,
     kind_with_name,
+    with_name,
 )
-from .kinds.registry import REGISTRY, Entry, Registry
+from .kinds.registry import REGISTRY, Registry
 from .model.address import DatabaseAddress
-from .model.errors import BatchNotFound, InvalidOption, Irreversible, JobNotFound, NotRunning, WorkerNotFound, WrongState
+from .model.errors import InvalidOption, Irreversible, JobNotFound, NotRunning, WrongState
 from .model.jobs import (
     Attempt,
-    Batch,
     Dependencies,
     Enqueued,
     Job,
     JobEdit,
-    Kind,
-    Limits,
     LogLine,
     NewJob,
     OperationResult,
     PageEnd,
 )
 from .model.journal import Actor, check_actor, current_actor
-from .model.kind_names import SHELL, name_in_kind
+from .model.kind_names import SHELL
 from .model.states import FINAL, Operation, State, allows
 from .settings import Settings
 from .store.base import Store
@@ -54,19 +52,21 @@ from .store.connect import open_store
 from .tracing.tracer import send
 
 if TYPE_CHECKING:
+    from .batches import Batches
     from .execution.stack_trace import Stack
     from .history import History
     from .journal import Journal
     from .kinds.edit_options import EditOptions
+    from .limits import QueueLimits
     from .maintenance.service import Maintenance
     from .model.diagnosis import Explanation
     from .model.filter import Condition
     from .model.forecast import QueueStats
-    from .model.overview import Overview, QueueInfo, WorkerInfo
+    from .model.overview import Overview, QueueInfo
+    from .registered_workers import RegisteredWorkers
     from .scheduling.schedules import Schedules
     from .store.async_enqueuer import AsyncEnqueuer
 
-T = TypeVar("T")
 JobRequest = tuple[str, Mapping[str, Any], JobOptions]
 """The kind, arguments and options of a job."""
 
@@ -185,7 +185,7 @@ class Queue:
     # -- enqueue ----------------------------------------------------------------------------------
 
     def new_job(self, kind: str | Handler, args: Mapping[str, Any] | None = None, /, **options: Unpack[JobOptions]) -> NewJob:
-        """Check a job without enqueueing it, for `enqueue_many` and `enqueue_batch`.
+        """Check a job without enqueueing it, for `enqueue_many` and `batches.enqueue`.
 
         Args:
             kind: a registered kind, or the handler itself; `shell:NAME` is a command with a name.
@@ -199,7 +199,7 @@ class Queue:
             ArgumentsTooLarge: the arguments exceed JOBDECK_MAX_ARGS_BYTES.
             InvalidOption: an option is out of range.
         """
-        return build_new_job(self._entry(kind), args or {}, _with_name(kind, options), self.settings, self.clock)
+        return build_new_job(self.kinds.find(kind), args or {}, with_name(kind, options), self.settings, self.clock)
 
     def new_jobs(self, requests: Iterable[JobRequest]) -> Sequence[NewJob]:
         """Check several jobs without enqueueing them; see `new_job`, whose arguments each request holds."""
@@ -269,8 +269,8 @@ class Queue:
         Raises:
             InvalidOption: an option cannot apply to many jobs: `unique`, `after`.
         """
-        entry = self._entry(kind)
-        options = _with_name(kind, options)
+        entry = self.kinds.find(kind)
+        options = with_name(kind, options)
         checked: list[str] = []
         kinds: list[str] = []
         for each in args:
@@ -288,22 +288,6 @@ class Queue:
         made = [replace(pattern, kind=kind, args_json=text) for kind, text in zip(kinds, checked, strict=True)]
         jobs = send(self.store.enqueuer.enqueue, made, len(made))
         return range(jobs[0].id, jobs[-1].id + 1)
-
-    def enqueue_batch(self, jobs: Iterable[NewJob], *, name: str = "", into: int | None = None) -> Batch:
-        """Enqueue checked jobs in one commit, as a batch with one outcome to wait for. Raises as `enqueue` does.
-
-        If a unique key is taken, the job that holds it does not become a part of the batch.
-
-        Args:
-            jobs: the jobs.
-            name: the name of the batch.
-            into: the id of a batch that the jobs are added to, instead of a new one. It may have finished before.
-
-        Raises:
-            BatchNotFound: the batch `into` does not exist.
-        """
-        checked, chosen = check_batch_name(name), list(jobs)
-        return send(lambda jobs: self.store.enqueuer.enqueue_batch(checked, jobs, into), chosen, len(chosen))
 
     def enqueue_in(
         self, connection: Any, kind: str | Handler, args: Mapping[str, Any] | None = None, /, **options: Unpack[JobOptions]
@@ -329,6 +313,34 @@ class Queue:
     def wake(self) -> None:
         """Wake the workers of all processes to claim jobs now."""
         self.store.notifier.notify()
+
+    # -- objects for a part of it -----------------------------------------------------------------
+
+    @cached_property
+    def batches(self) -> Batches:
+        """Jobs with one outcome: `enqueue`, `get`, `wait`."""
+        from .batches import Batches
+
+        return Batches(self.store, self.clock)
+
+    @cached_property
+    def kinds(self) -> KindCatalog:
+        """What may be enqueued: `list`, `get`, `argument_schema`."""
+        return KindCatalog(self.registry)
+
+    @cached_property
+    def workers(self) -> RegisteredWorkers:
+        """The worker processes: `list`, `drain`."""
+        from .registered_workers import RegisteredWorkers
+
+        return RegisteredWorkers(self.store, self.settings.lease)
+
+    @cached_property
+    def limits(self) -> QueueLimits:
+        """How many jobs of a queue may run, and start: `get`, `set`."""
+        from .limits import QueueLimits
+
+        return QueueLimits(self.store, self._actor)
 
     @cached_property
     def schedules(self) -> Schedules:
@@ -453,13 +465,6 @@ class Queue:
         at = self.clock.now()
         return read_stack(job_id, job.worker, at, notifier.request, timeout, across_machines=notifier.across_machines)
 
-    def batch(self, batch: int) -> Batch:
-        """Return the batch. Raises `BatchNotFound`."""
-        found = self.store.reader.batch(batch)
-        if found is None:
-            raise BatchNotFound(batch)
-        return found
-
     def queues(self) -> Sequence[QueueInfo]:
         """Return every queue that has jobs or limits, or is paused, by name."""
         return self.store.queries.queues()
@@ -467,38 +472,6 @@ class Queue:
     def queue_stats(self, *, seconds: float = 300.0, slices: int = 30) -> Sequence[QueueStats]:
         """Return the state of every queue: waits, kinds, workers, the last minutes. `forecast` estimates when it is empty."""
         return self.store.diagnostics.queue_stats(seconds=seconds, slices=slices, lease=self.settings.lease)
-
-    def workers(self) -> Sequence[WorkerInfo]:
-        """Return the registered worker processes, oldest first."""
-        return self.store.workers.list(self.settings.lease)
-
-    def drain_worker(self, worker: str) -> WorkerInfo:
-        """Let a worker of this machine finish its running jobs and claim no more, and return it.
-
-        Raises:
-            WorkerNotFound: no worker with this id is registered.
-            WorkerUnreachable: it is on another machine, or did not reply.
-        """
-        from .execution.drain_request import request_drain
-
-        info = next((each for each in self.workers() if each.id == worker), None)
-        if info is None:
-            raise WorkerNotFound(worker)
-        request_drain(worker, info.host, self.store.notifier.request)
-        return replace(info, draining=True)
-
-    def kinds(self) -> Sequence[Kind]:
-        """Return the kinds that may be enqueued, by name, with their arguments."""
-        self._register_shell()
-        return [self.registry.get(kind).describe() for kind in self.registry.kinds]
-
-    def kind(self, name: str) -> Kind:
-        """Return a kind that may be enqueued. Raises `UnknownKind`."""
-        return self._entry(name).describe()
-
-    def argument_schema(self, kind: str) -> dict[str, Any]:
-        """Return the JSON Schema (draft 2020-12) of a kind's arguments. Raises `UnknownKind`."""
-        return self._entry(kind).arguments.json_schema()
 
     def overview(self, *, seconds: float = 600.0, slices: int = 60) -> Overview:
         """Return a consistent overview of the queue, with metrics over the last `seconds` in about `slices` slices."""
@@ -520,19 +493,7 @@ class Queue:
 
         Polls at intervals of `every` seconds. Raises `JobNotFound`.
         """
-        return self._wait(lambda: self.get(job_id), lambda job: job.state in FINAL, timeout, every)
-
-    def wait_batch(self, batch: int, *, timeout: float | None = None, every: float = 0.05) -> Batch:
-        """Wait until every job of the batch is final, as `wait` does for one job. Raises `BatchNotFound`."""
-        return self._wait(lambda: self.batch(batch), lambda found: found.finished, timeout, every)
-
-    def _wait(self, read: Callable[[], T], is_done: Callable[[T], bool], timeout: float | None, every: float) -> T:
-        end = None if timeout is None else self.clock.monotonic() + timeout
-        while True:
-            found = read()
-            if is_done(found) or (end is not None and self.clock.monotonic() >= end):
-                return found
-            time.sleep(every)
+        return poll(lambda: self.get(job_id), lambda job: job.state in FINAL, self.clock, timeout=timeout, every=every)
 
     # -- change -----------------------------------------------------------------------------------
     #
@@ -546,7 +507,7 @@ class Queue:
 
     def cancel_many(self, ids: Iterable[int], *, actor: str | None = None, entry_id: int | None = None) -> OperationResult:
         """Cancel several jobs."""
-        return self.store.jobs.cancel(list(ids), by=self._actor(actor, entry_id))
+        return self.change_many(Operation.CANCEL, ids, actor=actor, entry_id=entry_id)
 
     def retry(self, job_id: int, *, actor: str | None = None) -> Job:
         """Run a final job again, or a scheduled or retrying one now. Raises `JobNotFound`, `WrongState`, `UniqueKeyTaken`."""
@@ -554,7 +515,7 @@ class Queue:
 
     def retry_many(self, ids: Iterable[int], *, actor: str | None = None, entry_id: int | None = None) -> OperationResult:
         """Retry several jobs."""
-        return self.store.jobs.retry(list(ids), by=self._actor(actor, entry_id))
+        return self.change_many(Operation.RETRY, ids, actor=actor, entry_id=entry_id)
 
     def reprioritize(self, job_id: int, priority: int, *, relative: bool = False, actor: str | None = None) -> Job:
         """Set a queued job's priority, or add to it if `relative`. Raises `JobNotFound`, `WrongState`, `InvalidOption`."""
@@ -570,8 +531,8 @@ class Queue:
         entry_id: int | None = None,
     ) -> OperationResult:
         """Set the priority of several queued jobs, or add to it if `relative`. Raises `InvalidOption`."""
-        return self.store.jobs.reprioritize(
-            list(ids), check_priority(priority), relative=relative, by=self._actor(actor, entry_id)
+        return self.change_many(
+            Operation.REPRIORITIZE, ids, priority=priority, relative=relative, actor=actor, entry_id=entry_id
         )
 
     def change_many(
@@ -600,18 +561,9 @@ class Queue:
             InvalidOption: the priority is out of range, or the operation is another one.
             Irreversible: `reversible` is true, and an undo could not restore all.
         """
+        by, priority = self._actor(actor, entry_id), check_priority(priority)
         with self.transaction() if reversible else nullcontext():
-            match operation:
-                case Operation.CANCEL:
-                    changes = self.cancel_many(ids, actor=actor, entry_id=entry_id)
-                case Operation.RETRY:
-                    changes = self.retry_many(ids, actor=actor, entry_id=entry_id)
-                case Operation.DELETE:
-                    changes = self.delete_many(ids, actor=actor, entry_id=entry_id)
-                case Operation.REPRIORITIZE:
-                    changes = self.reprioritize_many(ids, priority, relative=relative, actor=actor, entry_id=entry_id)
-                case _:
-                    raise InvalidOption("operation", f"must be cancel, retry, delete or reprioritize, not {operation}")
+            changes = self.store.jobs.change(operation, list(ids), priority=priority, relative=relative, by=by)
             if reversible and changes.undoable < len(changes.done):
                 raise Irreversible(len(changes.done) - changes.undoable)
         return changes
@@ -647,7 +599,7 @@ class Queue:
         if not allows(Operation.EDIT, job.state):
             raise WrongState(job_id, Operation.EDIT, job.state)
         named = args is not None or changes.get("name") is not None
-        return check_edit(job, self._entry(job.kind) if named else None, args, changes, self.settings, self.clock)
+        return check_edit(job, self.kinds.find(job.kind) if named else None, args, changes, self.settings, self.clock)
 
     def delete(self, job_id: int, *, actor: str | None = None) -> None:
         """Delete a job that is not running, with its attempts and log. Raises `JobNotFound`, `WrongState`."""
@@ -656,7 +608,7 @@ class Queue:
 
     def delete_many(self, ids: Iterable[int], *, actor: str | None = None, entry_id: int | None = None) -> OperationResult:
         """Delete several jobs."""
-        return self.store.jobs.delete(list(ids), by=self._actor(actor, entry_id))
+        return self.change_many(Operation.DELETE, ids, actor=actor, entry_id=entry_id)
 
     def pause(self, queue: str, *, actor: str | None = None) -> bool:
         """Start no more jobs from the queue; running jobs continue. Returns `False` if it was already paused."""
@@ -674,70 +626,15 @@ class Queue:
         """Resume every paused queue, as one operation, and return them. An undo restores each pause with its start."""
         return self.store.queues.resume_all(by=self._actor(actor))
 
-    def limit(
-        self,
-        queue: str,
-        *,
-        running: int | None = None,
-        rate: int | None = None,
-        period: float | None = None,
-        keep: bool = False,
-        actor: str | None = None,
-    ) -> None:
-        """Replace the queue's limits, which hold for all processes together. An omitted limit is removed.
-
-        Args:
-            queue: the queue.
-            running: the number of jobs that may run at once.
-            rate: the number of jobs that may start within any `period` seconds.
-            period: seconds; 1 if a rate is given without it.
-            keep: an omitted limit is unchanged instead.
-            actor: the actor.
-
-        Raises:
-            InvalidOption: a limit is out of range.
-        """
-        from .store.operations.queue_operations import make_limits
-
-        check_name(queue)
-        with self.transaction() if keep else nullcontext():
-            if keep:
-                kept = next((each.limits for each in self.queues() if each.name == queue), Limits())
-                running = kept.running if running is None else running
-                rate, period = (kept.rate, kept.period) if rate is None else (rate, period)
-            limits = make_limits(running=running, rate=rate, period=period)
-            self.store.queues.limit(queue, limits, by=self._actor(actor))
-
     # ---------------------------------------------------------------------------------------------
 
     def _actor(self, actor: str | None, entry_id: int | None = None) -> Actor:
         return Actor(self.actor if actor is None else check_actor(actor), entry_id)
 
-    def _entry(self, kind: str | Handler) -> Entry:
-        if isinstance(kind, str) and kind not in self.registry:
-            self._register_shell()
-        return self.registry.get(kind if isinstance(kind, str) else self.registry.kind_of(kind))
-
-    def _register_shell(self) -> None:
-        if SHELL not in self.registry:
-            from .execution.shell import add_shell  # imported late: a process that only inspects jobs needs no subprocesses
-
-            add_shell(self.registry)
-
     def _changed(self, job_id: int, changes: OperationResult) -> Job:
         for refusal in changes.refused.values():
             raise refusal
         return self.get(job_id)
-
-
-def _with_name(kind: str | Handler, options: JobOptions) -> JobOptions:
-    """Return the options with the name that the kind of a command has, as in `shell:gzip`. Raises `InvalidOption`."""
-    name = name_in_kind(kind) if isinstance(kind, str) else None
-    if name is None:
-        return options
-    if options.get("name") not in (None, name):
-        raise InvalidOption("name", f"must be that of the kind, {name!r}")
-    return {**options, "name": name}
 
 
 def _condition(filter: str | Condition) -> Condition:

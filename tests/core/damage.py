@@ -80,9 +80,9 @@ def fill(path: Path | str) -> None:
         queue.enqueue(KIND, {}, after=[first.id])
         queue.enqueue(KIND, {}, delay=3600, expires=7200, backoff=(1, 5))
         queue.enqueue(KIND, {}, queue="paused")
-        queue.enqueue_batch([queue.new_job(KIND, {}) for _ in range(2)], name="many")
+        queue.batches.enqueue([queue.new_job(KIND, {}) for _ in range(2)], name="many")
         queue.pause("paused")
-        queue.limit("mail", running=5, rate=100, period=60)
+        queue.limits.set("mail", running=5, rate=100, period=60)
         queue.schedules.add("nightly", "0 4 * * *", KIND, {})
         gone = queue.enqueue(KIND, {}, delay=50)
         queue.delete(gone.id)
@@ -191,9 +191,9 @@ READS: dict[str, Callable[[Queue, int], object]] = {
     "attempts": lambda queue, job_id: queue.attempts(job_id),
     "logs": lambda queue, job_id: queue.logs(job_id),
     "dependencies": lambda queue, job_id: queue.dependencies(job_id),
-    "batch": lambda queue, _: queue.batch(1),
+    "batch": lambda queue, _: queue.batches.get(1),
     "queues": lambda queue, _: (queue.queues(), queue.queue_stats()),
-    "workers": lambda queue, _: queue.workers(),
+    "workers": lambda queue, _: queue.workers.list(),
     "overview": lambda queue, _: queue.overview(),
     "explain": lambda queue, job_id: queue.explain(job_id),
     "journal": lambda queue, job_id: (queue.journal.entries(), queue.journal.of_job(job_id)),

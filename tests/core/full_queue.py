@@ -52,7 +52,7 @@ def fill(address: str, more: int = 0) -> None:
         def claim(n: int = 1, *queues: str) -> list[Any]:
             return list(store.claimer.claim(ClaimRequest("gone", n, kinds=["note", PARENT], queues=queues, lease=30.0)))
 
-        queue.limit("limited", running=3, rate=5, period=3600.0)
+        queue.limits.set("limited", running=3, rate=5, period=3600.0)
         queue.enqueue("note", {"text": "limited"}, queue="limited")
         (limited,) = claim(1, "limited")  # stays running: its worker is gone
         ended = [queue.enqueue("note", {"text": f"{n} {HOSTILE}"}, tags=["a", "b"], queue="worked") for n in range(5)]
@@ -75,7 +75,7 @@ def fill(address: str, more: int = 0) -> None:
         queue.delete(deleted.id)
         queue.store.journal.undo()
         queue.delete(queue.enqueue("note").id)  # its id is never used again
-        queue.enqueue_batch([queue.new_job("note", {"text": f"{n}"}) for n in range(3)], name="batch 😀 '")
+        queue.batches.enqueue([queue.new_job("note", {"text": f"{n}"}) for n in range(3)], name="batch 😀 '")
         queue.pause("paused")
         queue.schedules.add("nightly", "0 3 * * *", "note", {"text": HOSTILE}, timezone="Europe/Berlin")
         store.metrics.sample_depths()

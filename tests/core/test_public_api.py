@@ -315,10 +315,10 @@ def test_the_dependencies_of_a_job_are_found_by_its_id(queue: Queue) -> None:
 
 def test_a_batch_has_a_printable_name_of_bounded_length(queue: Queue) -> None:
     drafts = [queue.new_job("mail", ARGS)]
-    assert queue.enqueue_batch(drafts).name == ""
+    assert queue.batches.enqueue(drafts).name == ""
     for name in ("a\nb", "x" * 201):
         with pytest.raises(InvalidOption, match="batch name"):
-            queue.enqueue_batch(drafts, name=name)
+            queue.batches.enqueue(drafts, name=name)
     assert queue.count() == 1
 
 

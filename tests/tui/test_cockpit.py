@@ -22,7 +22,7 @@ from jobdeck_tui.widgets.chrome.state_tabs import StateTabs
 
 
 def test_a_limited_queue_is_marked_and_the_selected_one_shows_its_limits(few: FrozenQueue) -> None:
-    few.queue.limit("img", running=2, rate=100, period=60)
+    few.queue.limits.set("img", running=2, rate=100, period=60)
     few.queue.pause("img")
 
     async def scene(pilot: Pilot[Any]) -> None:

@@ -50,7 +50,7 @@ def test_a_snapshot_only_reads_and_runs_no_job(line: CommandLine) -> None:
     run(line, "--snapshot", "--size", "80x24")
     with Queue(line.database) as queue:
         assert queue.get(1).attempt == 0
-        assert not queue.workers()
+        assert not queue.workers.list()
 
 
 def test_a_snapshot_shows_another_screen_by_name(line: CommandLine) -> None:

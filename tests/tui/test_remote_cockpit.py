@@ -42,7 +42,7 @@ class Served:
     def connect(self, token: str = "") -> Queue:
         """Connect as `jobdeck` does before it shows the first screen."""
         queue = open_queue(f"http://127.0.0.1:{self.port}", settings=Settings(token=token))
-        queue.kinds()
+        queue.kinds.list()
         return queue
 
 
@@ -78,7 +78,7 @@ def test_jobs_are_shown_cancelled_undone_and_enqueued_over_http(busy: Served) ->
         await wait_for(pilot, lambda: busy.still.queue.get(6).state == "pending")
         await pilot.press("p")
         await wait_for(pilot, lambda: any(each.paused for each in busy.still.queue.queues()))
-        assert [kind.name for kind in pilot.app.kinds] == [kind.name for kind in busy.still.queue.kinds()]  # type: ignore[attr-defined]
+        assert [kind.name for kind in pilot.app.kinds] == [kind.name for kind in busy.still.queue.kinds.list()]  # type: ignore[attr-defined]
 
     play(app(queue), scene)
     queue.close()

@@ -119,7 +119,7 @@ def test_a_whole_session_by_keyboard(database: Path, deck: Screen) -> None:
     assert deck.process.wait(timeout=30) == 0
     assert b"\x1b[?1049l" in deck.written
     with Queue(database) as queue:
-        assert not queue.workers()
+        assert not queue.workers.list()
         assert queue.count("state:running") == 0
         assert queue.get(1).args["command"] == ["sh", "-c", "echo all is well; exit 3"]
 

@@ -57,7 +57,7 @@ def _queue(settings: Settings, wish: LaunchOptions) -> Iterator[tuple[Queue, str
     if not wish.demo:
         with open_queue(settings=settings, readonly=wish.readonly or wish.frame is not None) as queue:
             if queue.is_remote:
-                queue.kinds()  # kept from now on: the screens ask for them, and must not wait for a server
+                queue.kinds.list()  # kept from now on: the screens ask for them, and must not wait for a server
             yield queue, _title(queue.where), None
         return
     from .demo.demo import Demo

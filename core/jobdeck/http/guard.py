@@ -42,7 +42,7 @@ _API = "/api/"
 _INSPECTION = ("/health", "/metrics")
 """Paths outside of the API that hold something of the queue."""
 _CALLS = f"{_API}v1/calls/"
-_MANY = ("/api/v1/jobs:bulk", "/api/v1/batches", *(_CALLS + name for name in ("new_jobs", "enqueue_new", "enqueue_batch")))
+_MANY = ("/api/v1/jobs:bulk", "/api/v1/batches", *(_CALLS + name for name in ("new_jobs", "enqueue_new", "batches.enqueue")))
 _READING = frozenset(_CALLS + each.name for each in CALLS.values() if each.scope is TokenScope.READ)
 """Calls that change nothing, though each is a POST."""
 _OPEN = ("/api/v1/openapi.json", "/api/v1/docs", "/healthz", "/readyz")

@@ -10,10 +10,11 @@ from ..model.backoff import parse_bounds, write_bounds
 from ..model.environment import masked_variable
 from ..model.errors import InvalidArguments, InvalidOption
 from ..model.jobs import IfParentFails, NewJob, OnConflict
-from ..model.kind_names import SHELL, kind_of_command
+from ..model.kind_names import SHELL, kind_of_command, name_in_kind
 from ..model.states import FINAL, State
 from ..model.trace_context import join_trace
 from ..settings import Settings
+from .definition import Handler
 from .registry import Entry
 
 PRIORITIES = range(-1_000_000, 1_000_001)
@@ -96,6 +97,16 @@ def kind_with_name(entry: Entry, args: Mapping[str, Any], options: JobOptions) -
 
         name = name_of_arguments(args)
     return entry.kind if name is None else kind_of_command(check_command_name(name))
+
+
+def with_name(kind: str | Handler, options: JobOptions) -> JobOptions:
+    """Return the options with the name that the kind of a command has, as in `shell:gzip`. Raises `InvalidOption`."""
+    name = name_in_kind(kind) if isinstance(kind, str) else None
+    if name is None:
+        return options
+    if options.get("name") not in (None, name):
+        raise InvalidOption("name", f"must be that of the kind, {name!r}")
+    return {**options, "name": name}
 
 
 def build_checked_job(entry: Entry, kind: str, args_json: str, options: JobOptions, settings: Settings, clock: Clock) -> NewJob:

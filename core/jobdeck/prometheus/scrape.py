@@ -28,7 +28,7 @@ def read_families(queue: Queue, max_queues: int, max_kinds: int) -> Iterator[Fam
     totals = queue.history.totals(limit=max_kinds)
     yield from _kind_families(totals)
     yield from _total_families(totals)
-    yield from _worker_families(queue.workers())
+    yield from _worker_families(queue.workers.list())
     yield _build_info(queue)
 
 

@@ -36,7 +36,7 @@ def queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, enough: threading.Eve
 
 
 def stopping(queue: Queue) -> tuple[StuckJob, ...]:
-    (worker,) = queue.workers()
+    (worker,) = queue.workers.list()
     return worker.stopping
 
 
@@ -53,7 +53,7 @@ def test_a_worker_reports_stopping_jobs_with_start_and_reason(queue: Queue, enou
             late.id: ("deaf", "timed out"),
         }
         assert all(begun <= each.since <= queue.clock.now() for each in told.values())
-        wait_until(lambda: queue.workers()[0].stuck == 2)
+        wait_until(lambda: queue.workers.list()[0].stuck == 2)
         assert {each.job_id: each.since for each in stopping(queue)} == {each.job_id: each.since for each in told.values()}
         enough.set()
         wait_until(lambda: stopping(queue) == ())

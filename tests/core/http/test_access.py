@@ -43,7 +43,7 @@ def cancelled(api: Api) -> int:
 
 
 def batch(api: Api) -> int:
-    return api.queue.enqueue_batch([api.queue.new_job("mail.send", {"to": "x"}, queue="access")]).id
+    return api.queue.batches.enqueue([api.queue.new_job("mail.send", {"to": "x"}, queue="access")]).id
 
 
 def schedule(api: Api) -> str:

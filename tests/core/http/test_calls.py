@@ -16,13 +16,15 @@ from jobdeck.http.calls.all import CALLS
 BY_SCOPE = {
     Scope.READ: (
         *("about", "get", "get_many", "list", "ids", "count", "count_states", "attempts", "logs", "dependencies", "stack"),
-        *("batch", "queues", "queue_stats", "workers", "kinds", "argument_schema", "overview", "explain"),
+        *("queues", "queue_stats", "overview", "explain", "batches.get", "limits.get", "workers.list"),
+        *("kinds.list", "kinds.argument_schema"),
         *("journal.entries", "journal.of_job", "history.metrics", "history.errors", "history.runs", "history.events"),
+        *("history.totals", "history.oldest_waits"),
         *("schedules.list", "schedules.get", "schedules.history", "schedules.preview"),
     ),
-    Scope.ENQUEUE: ("new_jobs", "enqueue_new", "enqueue_batch"),
+    Scope.ENQUEUE: ("new_jobs", "enqueue_new", "batches.enqueue"),
     Scope.OPERATE: (
-        *("change_many", "edit", "check_edit", "pause", "resume", "pause_all", "resume_all", "limit", "drain_worker"),
+        *("change_many", "edit", "check_edit", "pause", "resume", "pause_all", "resume_all", "limits.set", "workers.drain"),
         *("journal.undo", "journal.redo", "schedules.new_schedule", "schedules.add", "schedules.edit"),
         *("schedules.pause", "schedules.resume", "schedules.run", "schedules.delete"),
     ),
@@ -66,7 +68,7 @@ def test_commands_need_the_scope_shell_in_calls_too(api: Api) -> None:
     for name, arguments in (
         ("new_jobs", {"jobs": [request]}),
         ("enqueue_new", {"jobs": [request]}),
-        ("enqueue_batch", {"jobs": [request], "name": "", "into": None}),
+        ("batches.enqueue", {"jobs": [request], "name": "", "into": None}),
         ("edit", {"job_id": job_id, "changes": {}, **changed}),
         ("check_edit", {"job_id": job_id, "changes": {}, **changed}),
         ("schedules.add", {"name": "x", "cron": "@daily", "kind": "shell", "replace": False, "options": {}, **changed}),

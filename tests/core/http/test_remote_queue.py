@@ -9,6 +9,7 @@ from array import array
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cached_property
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -56,16 +57,16 @@ def remote(api: Api) -> Iterator[Queue]:
     first = queue.enqueue("mail.send", {"to": "ann"}, tags=["a"], priority=3)
     failed = queue.enqueue("work.fail", {"text": "näh \x1b[31m"})
     shell = queue.enqueue("shell", {"command": ["echo", "out"]})
-    batch = queue.enqueue_batch([queue.new_job("work.talk", {"lines": 3})], name="b")
+    batch = queue.batches.enqueue([queue.new_job("work.talk", {"lines": 3})], name="b")
     with Worker(queue, threads=1):
         for job in (first, failed, shell):
             queue.wait(job.id, timeout=20)
-        queue.wait_batch(batch.id, timeout=20)
+        queue.batches.wait(batch.id, timeout=20)
     later = queue.enqueue("mail.send", {"to": "bob"}, delay=9000, unique="bob", backoff=(1, 10), expires=90000)
     queue.enqueue("mail.send", {"to": "eve"}, after=[later.id])
     queue.cancel(queue.enqueue("mail.send", {"to": "x"}).id)
     queue.pause("paused")
-    queue.limit("mail", running=2, rate=3, period=4)
+    queue.limits.set("mail", running=2, rate=3, period=4)
     queue.schedules.add("nightly", "0 3 * * *", "mail.send", {"to": "x"}, tags=["t"])
     with open_remote(api) as remote:
         yield remote
@@ -82,13 +83,15 @@ READS: dict[str, Callable[[Queue], object]] = {
     "attempts": lambda q: [q.attempts(job_id) for job_id in (1, 2, 3)],
     "logs": lambda q: [q.logs(3), q.logs(4, after=1, limit=2, oldest=True), q.logs(1, attempt=1)],
     "dependencies": lambda q: [q.dependencies(job_id) for job_id in (5, 6)],
-    "batch": lambda q: q.batch(1),
+    "batch": lambda q: q.batches.get(1),
     "queues": lambda q: q.queues(),
-    "kinds": lambda q: [*q.kinds(), q.kind("shell:echo"), q.argument_schema("mail.send")],
+    "kinds": lambda q: [*q.kinds.list(), q.kinds.get("shell:echo"), q.kinds.argument_schema("mail.send")],
     "explain": lambda q: replace(q.explain(6), at=0.0),
     "schedules": lambda q: [q.schedules.list(), q.schedules.get("nightly"), q.schedules.history("nightly")],
     "preview": lambda q: q.schedules.preview("0 3 * * *", "Europe/Berlin", 4),
     "journal": lambda q: [q.journal.entries(), q.journal.of_job(7)],
+    "limits": lambda q: [q.limits.get("mail"), q.limits.get("nosuch")],
+    "totals": lambda q: [q.history.totals(), q.history.totals(limit=1)],
     "errors": lambda q: q.history.errors(),
     "events": lambda q: q.history.events(limit=50),
     "runs": lambda q: replace(q.history.runs(0.0, 9e9), at=0.0),
@@ -108,18 +111,19 @@ def test_measurements_have_the_records_of_the_queue_itself(api: Api, remote: Que
         lambda q: q.overview(seconds=60, slices=4),
         lambda q: q.queue_stats(),
         lambda q: q.history.metrics(by="kind"),
-        lambda q: q.workers(),
+        lambda q: q.workers.list(),
+        lambda q: q.history.oldest_waits(),
     ):
         here, there = read(api.queue), read(remote)
         assert type(there) is type(here)
-        if not isinstance(here, list):
+        if not isinstance(here, list | dict):
             assert (there.slices[0].run, there.slices[-1].seconds > 0) == (here.slices[0].run, True)
     assert isinstance(remote.ids(), array)
 
 
 FAILS: dict[str, Callable[[Queue], object]] = {
     "missing": lambda q: q.get(99999),
-    "missing batch": lambda q: q.batch(99999),
+    "missing batch": lambda q: q.batches.get(99999),
     "state": lambda q: q.retry(remote_pending(q)),
     "final": lambda q: q.cancel(1),
     "arguments": lambda q: q.new_job("mail.send", {"count": "x", "inner": {"a": [1, "b"]}}),
@@ -134,10 +138,10 @@ FAILS: dict[str, Callable[[Queue], object]] = {
     "schedule": lambda q: q.schedules.get("nosuch"),
     "schedule taken": lambda q: q.schedules.add("nightly", "@daily", "mail.send", {"to": "x"}),
     "not running": lambda q: q.stack(1),
-    "worker": lambda q: q.drain_worker("nosuch"),
+    "worker": lambda q: q.workers.drain("nosuch"),
     "entry": lambda q: q.journal.undo(99999),
     "edit": lambda q: q.edit(remote_pending(q)),
-    "limit": lambda q: q.limit("mail", running=0),
+    "limit": lambda q: q.limits.set("mail", running=0),
     "range": lambda q: q.history.metrics(seconds=1),
     "masked": lambda q: q.new_job("shell", {"command": ["true"], "env": {"API_KEY": "***"}}),
 }
@@ -178,8 +182,8 @@ def test_operations_are_journaled_under_the_name_of_the_token_and_undone_by_it(a
 def test_a_batch_grows_and_a_key_is_reported_as_taken(remote: Queue) -> None:
     draft = remote.new_job("mail.send", {"to": "x"}, unique="one of two", queue="other")
     assert [each.new for each in remote.enqueue_new([draft, draft])] == [True, False]
-    batch = remote.enqueue_batch([remote.new_job("mail.send", {"to": "x"}, queue="other")], name="grows")
-    assert remote.enqueue_batch([remote.new_job("mail.send", {"to": "y"}, queue="other")], into=batch.id).total == 2
+    batch = remote.batches.enqueue([remote.new_job("mail.send", {"to": "x"}, queue="other")], name="grows")
+    assert remote.batches.enqueue([remote.new_job("mail.send", {"to": "y"}, queue="other")], into=batch.id).total == 2
 
 
 @pytest.mark.parametrize("there", [False, True])
@@ -220,15 +224,32 @@ def test_every_method_of_a_queue_is_made_by_the_server_or_refused() -> None:
         "aenqueue",
         "after_fork",
         "cancel",
+        "cancel_many",
         "retry",
+        "retry_many",
         "reprioritize",
+        "reprioritize_many",
         "delete",
+        "delete_many",
         "enqueue_in",
         "wait",
-        "wait_batch",
     }
-    public = {name for name in vars(Queue) if not name.startswith("_")}
-    assert public - vars(RemoteQueue).keys() == on_others
+    assert public_names(Queue) - vars(RemoteQueue).keys() == on_others
+
+
+def test_every_method_of_an_object_of_a_queue_is_made_by_the_server(remote: Queue, tmp_path: Path) -> None:
+    """As above, for `queue.batches` and the others; these work on what others return, or on what the queue has."""
+    on_others = {"Batches": {"wait"}, "KindCatalog": {"find"}, "Schedules": {"explain"}}
+    with Queue(tmp_path / "own.db") as own:
+        names = [name for name, value in vars(Queue).items() if isinstance(value, cached_property)]
+        for name in sorted({*names} - {"actor", "maintenance", "_async_enqueuer"}):
+            here, there = type(getattr(own, name)), type(getattr(remote, name))
+            assert there.__base__ is here, name
+            assert public_names(here) - vars(there).keys() == on_others.get(here.__name__, set()), name
+
+
+def public_names(owner: type) -> set[str]:
+    return {name for name in vars(owner) if not name.startswith("_")}
 
 
 def test_a_program_opens_a_database_or_an_api_by_the_address(api: Api, tmp_path: Path) -> None:

@@ -103,14 +103,14 @@ def test_a_job_in_the_pool_can_finish_in_every_way_that_it_can_in_a_thread(queue
                                     for how in ("giveup", "snooze", "exit"))]  # fmt: skip
     with Worker(queue, threads=1, processes=2) as worker:
         assert (worker.processes, worker.threads) == (2, 2)
-        assert [(info.processes, info.threads) for info in queue.workers()] == [(2, 2)]
+        assert [(info.processes, info.threads) for info in queue.workers.list()] == [(2, 2)]
         who, giveup, snooze, left = (queue.wait(job.id, timeout=20) for job in jobs)
     assert who.state is State.COMPLETED
     assert who.result != os.getpid()
     assert (giveup.state, giveup.error) == (State.FAILED, "GiveUp: the card was stolen")
     assert (snooze.state, outcomes(queue, snooze)) == (State.COMPLETED, [Outcome.SNOOZED, Outcome.COMPLETED])
     assert (left.state, left.error) == (State.FAILED, "SystemExit: 3")
-    assert not queue.workers()
+    assert not queue.workers.list()
 
 
 def test_logs_prints_tracebacks_and_progress_come_from_a_child(
@@ -155,11 +155,11 @@ def test_code_in_the_pool_that_ignores_a_stop_request_keeps_its_thread_and_gets_
         if how == "cancelled":
             queue.cancel_many([job.id for job in deaf])
         assert {queue.wait(queue.enqueue("who").id, timeout=10).result for _ in range(3)} == {pid}
-        wait_until(lambda: [each.stuck for each in queue.workers()] == [2])
-        (told,) = queue.workers()
+        wait_until(lambda: [each.stuck for each in queue.workers.list()] == [2])
+        (told,) = queue.workers.list()
         assert [(each.job_id, each.reason) for each in told.stopping] == [(job.id, how) for job in deaf]
         os.kill(pid, signal.SIGKILL)  # the next child process has no stuck thread
-        wait_until(lambda: [each.stuck for each in queue.workers()] == [0])
+        wait_until(lambda: [each.stuck for each in queue.workers.list()] == [0])
         assert queue.wait(queue.enqueue("who", priority=1).id, timeout=10).result not in (None, pid)
         assert {queue.get(job.id).state for job in deaf} == {State.CANCELLED if how == "cancelled" else State.FAILED}
         assert worker.threads == 2

@@ -267,7 +267,7 @@ def test_processes_without_the_kind_enqueue_each_tick_once(tmp_path: Path, monke
     with open_queue(tmp_path / "jobs.db", registry(mail=mail)) as queue:
         processes = [subprocess.Popen([sys.executable, "-c", PROGRAM]) for _ in range(3)]
         try:
-            wait_until(lambda: len(queue.workers()) == 3, timeout=20)
+            wait_until(lambda: len(queue.workers.list()) == 3, timeout=20)
             queue.schedules.add("mine", "* * * * * *", "mail", {"to": "ann"})
             queue.schedules.add("theirs", "*/2 * * * * *", "shell", {"command": ["true"]})
             wait_until(lambda: queue.count("kind:mail") >= 4 and queue.count("kind:shell state:completed") >= 2, timeout=20)

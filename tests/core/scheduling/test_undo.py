@@ -153,7 +153,7 @@ def test_an_operation_without_effect_is_not_journaled(queue: Queue) -> None:
     queue.schedules.edit("s", priority=0)
     queue.schedules.pause("s")
     assert not queue.schedules.pause("s")
-    queue.limit("mail")
+    queue.limits.set("mail")
     assert len(queue.journal.entries()) == acts + 1
     assert [act.actor for act in queue.journal.entries()] == ["ann", "ann"]
 
@@ -165,8 +165,8 @@ def test_a_change_of_queue_limits_is_undone(queue: Queue) -> None:
         (mail,) = [each for each in queue.queues() if each.name == "mail"]
         return mail.limits.running, mail.limits.rate, mail.limits.period
 
-    queue.limit("mail", running=2, rate=10, period=60)
-    queue.limit("mail", running=5)
+    queue.limits.set("mail", running=2, rate=10, period=60)
+    queue.limits.set("mail", running=5)
     queue.pause("mail")
     assert queue.journal.undo().entry.operation == "pause"
     assert queue.journal.undo().entry.summary == "changed the limits of queue mail"
@@ -182,8 +182,8 @@ def test_a_change_of_queue_limits_is_undone(queue: Queue) -> None:
 
 
 def test_limits_changed_since_by_another_actor_are_kept(queue: Queue) -> None:
-    queue.limit("mail", running=2)
+    queue.limits.set("mail", running=2)
     act = queue.journal.entries(limit=1)[0].id
-    queue.limit("mail", running=3, actor="ben")
+    queue.limits.set("mail", running=3, actor="ben")
     (refusal,) = queue.journal.undo(act).refused.values()
     assert str(refusal) == "Queue mail got other limits since."

@@ -115,15 +115,15 @@ def queue(tmp_path: Path) -> Iterator[Queue]:
 
 
 def test_waiting_for_a_batch_waits_for_all_its_jobs(queue: Queue) -> None:
-    batch = queue.enqueue_batch((queue.new_job("work", {"fail": n == 3}) for n in range(5)), name="five")
-    assert queue.wait_batch(batch.id, timeout=0) == batch
+    batch = queue.batches.enqueue((queue.new_job("work", {"fail": n == 3}) for n in range(5)), name="five")
+    assert queue.batches.wait(batch.id, timeout=0) == batch
     with Worker(queue, threads=2):
-        done = queue.wait_batch(batch.id, timeout=15, every=0.01)
+        done = queue.batches.wait(batch.id, timeout=15, every=0.01)
     assert (done.finished, done.succeeded, done.counts) == (True, False, {State.COMPLETED: 4, State.FAILED: 1})
-    assert queue.batch(batch.id) == done
+    assert queue.batches.get(batch.id) == done
 
 
 def test_a_missing_batch_is_reported(queue: Queue) -> None:
-    for ask in (queue.batch, queue.wait_batch):
+    for ask in (queue.batches.get, queue.batches.wait):
         with pytest.raises(BatchNotFound, match="Batch 7 does not exist"):
             ask(7)

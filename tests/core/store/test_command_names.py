@@ -147,7 +147,7 @@ def test_many_commands_at_once_have_their_own_names(queue: Queue) -> None:
     assert [queue.get(each).kind for each in ids] == ["shell:gzip", "shell:tar", "shell:gzip"]
     same = queue.enqueue_bulk("shell", [{"command": ["gzip"]}, {"command": ["tar"]}], name="both")
     assert [queue.get(each).kind for each in same] == ["shell:both"] * 2
-    batch = queue.enqueue_batch(
+    batch = queue.batches.enqueue(
         [queue.new_job("shell", {"command": ["gzip"]}), queue.new_job("shell:x", {"command": ["gzip"]})]
     )
     assert [job.kind for job in queue.list(f"batch:{batch.id}")] == ["shell:x", "shell:gzip"]

@@ -163,7 +163,7 @@ def test_undoing_a_pause_or_resume_restores_the_queue(bench: Bench, paused: bool
 
 def test_pausing_all_is_one_operation_and_its_undo_keeps_queues_that_were_paused_before(bench: Bench) -> None:
     bench.enqueue(new(queue="a"), new(queue="b"))
-    bench.store.queues.limit("limited", Limits(running=1))
+    bench.store.queues.set_limits("limited", Limits(running=1))
     bench.store.queues.pause("b")
     before = everything(bench)
     bench.clock.advance(5)

@@ -26,7 +26,7 @@ def ids(jobs: list[Job]) -> list[int]:
 
 
 def test_the_limit_of_a_queue_applies_to_all_processes_together(bench: Bench, other: Bench) -> None:
-    bench.store.queues.limit("default", Limits(running=3))
+    bench.store.queues.set_limits("default", Limits(running=3))
     jobs = bench.enqueue(*[new() for _ in range(6)])
     first, second = bench.claim(2), other.claim(5, worker="w2")
     assert ids(first) + ids(second) == ids(jobs)[:3]
@@ -48,8 +48,8 @@ def test_the_limit_of_a_kind_applies_to_all_queues_together(bench: Bench, other:
 
 
 def test_jobs_held_back_by_a_limit_do_not_block_later_jobs(bench: Bench) -> None:
-    bench.store.queues.limit("a", Limits(running=1))
-    bench.store.queues.limit("b", Limits(running=1))
+    bench.store.queues.set_limits("a", Limits(running=1))
+    bench.store.queues.set_limits("b", Limits(running=1))
     crowd = bench.enqueue(*[new(queue="a", priority=9) for _ in range(20)], *[new(queue="b", priority=8) for _ in range(20)])
     last = bench.enqueue(*[new(queue="c") for _ in range(5)])
     assert ids(bench.claim(4)) == [crowd[0].id, crowd[20].id, last[0].id, last[1].id]
@@ -57,13 +57,13 @@ def test_jobs_held_back_by_a_limit_do_not_block_later_jobs(bench: Bench) -> None
 
 
 def test_the_order_is_kept_among_jobs_that_are_not_held_back(bench: Bench) -> None:
-    bench.store.queues.limit("a", Limits(running=2))
+    bench.store.queues.set_limits("a", Limits(running=2))
     jobs = bench.enqueue(*[new(queue="ab"[n % 2], priority=-n) for n in range(8)])
     assert ids(bench.claim(8)) == [jobs[n].id for n in (0, 1, 2, 3, 5, 7)]
 
 
 def test_the_rate_limit_applies_to_any_period_and_all_processes_together(bench: Bench, other: Bench, clock: FakeClock) -> None:
-    bench.store.queues.limit("default", Limits(rate=3, period=10.0))
+    bench.store.queues.set_limits("default", Limits(rate=3, period=10.0))
     bench.enqueue(*[new() for _ in range(40)])
     started: list[float] = []
     for step in range(200):  # at irregular times, alternating, and more often than the limit allows
@@ -79,7 +79,7 @@ def test_the_rate_limit_applies_to_any_period_and_all_processes_together(bench: 
 
 
 def test_a_claim_returns_when_to_retry(bench: Bench, clock: FakeClock) -> None:
-    bench.store.queues.limit("default", Limits(rate=2, period=60.0))
+    bench.store.queues.set_limits("default", Limits(rate=2, period=60.0))
     bench.enqueue(*[new() for _ in range(4)])
     assert bench.claim(1).retry_after == inf
     clock.advance(20)
@@ -94,34 +94,34 @@ def test_a_claim_returns_when_to_retry(bench: Bench, clock: FakeClock) -> None:
 
 
 def test_a_limit_that_holds_nothing_back_requests_no_retry(bench: Bench) -> None:
-    bench.store.queues.limit("default", Limits(running=1, rate=1, period=60.0))
+    bench.store.queues.set_limits("default", Limits(running=1, rate=1, period=60.0))
     bench.enqueue(new(), new(queue="free"))
     assert len(bench.claim(2)) == 2
     assert bench.claim(2).retry_after == inf
 
 
 def test_if_running_jobs_hold_others_back_the_retry_is_soon(bench: Bench) -> None:
-    bench.store.queues.limit("default", Limits(running=1))
+    bench.store.queues.set_limits("default", Limits(running=1))
     bench.enqueue(new(), new())
     bench.claim()
     assert 0 < bench.claim().retry_after <= 0.25
 
 
 def test_a_paused_queue_requests_no_retry(bench: Bench) -> None:
-    bench.store.queues.limit("default", Limits(running=1))
+    bench.store.queues.set_limits("default", Limits(running=1))
     bench.store.queues.pause("default")
     bench.enqueue()
     assert bench.claim().retry_after == inf
 
 
 def test_jobs_of_a_queue_with_a_rate_limit_are_not_prefetched(bench: Bench) -> None:
-    bench.store.queues.limit("default", Limits(rate=5, period=60.0))
+    bench.store.queues.set_limits("default", Limits(rate=5, period=60.0))
     bench.enqueue(*[new() for _ in range(5)])
     assert len(bench.claim(2, ahead=10)) == 2
 
 
 def test_limits_survive_a_pause_and_changes_apply_at_once(bench: Bench) -> None:
-    bench.store.queues.limit("default", Limits(running=1, rate=5, period=2.0))
+    bench.store.queues.set_limits("default", Limits(running=1, rate=5, period=2.0))
     bench.store.queues.pause("default")
     bench.store.queues.resume("default")
     (info,) = bench.store.queries.queues()
@@ -129,16 +129,16 @@ def test_limits_survive_a_pause_and_changes_apply_at_once(bench: Bench) -> None:
     bench.enqueue(new(), new(), new())
     assert len(bench.claim(3)) == 1
     bench.store.queues.pause("default")
-    bench.store.queues.limit("default", Limits(running=2))
+    bench.store.queues.set_limits("default", Limits(running=2))
     assert bench.claim(3) == []
     bench.store.queues.resume("default")
     assert len(bench.claim(3)) == 1
-    bench.store.queues.limit("default", Limits())
+    bench.store.queues.set_limits("default", Limits())
     assert len(bench.claim(3)) == 1
 
 
 def test_a_crashed_job_frees_its_place_in_the_limit(bench: Bench) -> None:
-    bench.store.queues.limit("default", Limits(running=1))
+    bench.store.queues.set_limits("default", Limits(running=1))
     bench.enqueue(new(), new())
     (job,) = bench.claim()
     bench.crash(job)
@@ -148,7 +148,7 @@ def test_a_crashed_job_frees_its_place_in_the_limit(bench: Bench) -> None:
 @pytest.mark.parametrize("bad", [{"running": 0}, {"rate": 0}, {"period": 1.0}, {"rate": 1, "period": 0.0}, {"rate": 1.5}])
 def test_limits_out_of_range_are_refused(tmp_path: Path, bad: dict[str, object]) -> None:
     with open_queue(tmp_path / "jobs.db") as queue, pytest.raises(InvalidOption):
-        queue.limit("default", **bad)  # type: ignore[arg-type]
+        queue.limits.set("default", **bad)  # type: ignore[arg-type]
 
 
 def test_two_workers_respect_a_limit_together(tmp_path: Path) -> None:
@@ -173,8 +173,8 @@ def test_two_workers_respect_a_limit_together(tmp_path: Path) -> None:
 
 def test_a_queue_shows_its_limits(tmp_path: Path) -> None:
     with open_queue(tmp_path / "jobs.db") as queue:
-        queue.limit("mail", running=2, rate=10)
+        queue.limits.set("mail", running=2, rate=10)
         (info,) = queue.queues()
         assert (info.name, info.limits) == ("mail", Limits(running=2, rate=10, period=1.0))
-        queue.limit("mail")
+        queue.limits.set("mail")
         assert list(queue.queues()) == []

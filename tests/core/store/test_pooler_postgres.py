@@ -48,7 +48,7 @@ def test_every_command_says_that_the_pooler_has_no_transactions(address: str, tm
 def test_jobs_run_through_a_pooler(address: str, mode: str) -> None:
     known = Registry([Entry("note", lambda: 7), Entry("fail", lambda: 1 / 0, max_attempts=1)])
     with pgbouncer(address, mode) as through, Queue(through, registry=known) as queue:
-        queue.limit("narrow", running=1)
+        queue.limits.set("narrow", running=1)
         with Worker(queue, threads=3):
             jobs = [queue.enqueue("note") for _ in range(10)]
             jobs += [queue.enqueue("note", queue="narrow", unique=f"k{n}", after=[jobs[n].id]) for n in range(4)]

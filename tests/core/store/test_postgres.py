@@ -99,8 +99,8 @@ def test_a_job_that_must_not_be_prefetched_goes_to_an_idle_thread_if_others_clai
 
 
 def test_limits_apply_to_concurrent_claims(bench: Bench, others: list[Bench]) -> None:
-    bench.store.queues.limit("default", Limits(running=5))
-    bench.store.queues.limit("mail", Limits(rate=4, period=60))
+    bench.store.queues.set_limits("default", Limits(running=5))
+    bench.store.queues.set_limits("mail", Limits(rate=4, period=60))
     bench.enqueue(*(new() for _ in range(50)), *(new("demo.send", "mail") for _ in range(50)))
     assert run_concurrently(*[lambda mine=mine: mine.claim(3) for mine in others]) == []
     assert Counter(row[0] for row in bench.rows("SELECT queue FROM jobdeck_jobs WHERE state = 'running'")) == {

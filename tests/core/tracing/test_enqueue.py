@@ -69,7 +69,7 @@ def test_an_enqueue_without_a_span_around_it_begins_a_trace(queue: Queue, spans:
 def test_many_jobs_are_one_span_with_their_number(queue: Queue, spans: Spans) -> None:
     queue.enqueue_bulk("mail.send", [{"to": str(n)} for n in range(3)], priority=1)
     queue.enqueue_many([queue.new_job("mail.send"), queue.new_job("tidy")])
-    batch = queue.enqueue_batch([queue.new_job("tidy"), queue.new_job("tidy")], name="night")
+    batch = queue.batches.enqueue([queue.new_job("tidy"), queue.new_job("tidy")], name="night")
     bulk, many, batched = spans.one("send mail"), spans.one("send"), spans.one("send default")
     counts = [attributes(span)["messaging.batch.message_count"] for span in (bulk, many, batched)]
     assert counts == [3, 2, 2]

@@ -65,12 +65,12 @@ def test_a_container_leaves_the_running_jobs_of_the_machine_alone(name: str, que
     try:
         wait_until((tmp_path / "starts").exists, timeout=20)
         other = in_container(name, f"{command} worker", tmp_path)
-        wait_until(lambda: len(queue.workers()) == 2, timeout=20)
+        wait_until(lambda: len(queue.workers.list()) == 2, timeout=20)
         until = time.monotonic() + 1.5 * LEASE
         while time.monotonic() < until:
             found = queue.get(job.id)
             assert (found.state, found.crashes) == (State.RUNNING, 0)
-            assert [each.alive for each in queue.workers()] == [True, True]
+            assert [each.alive for each in queue.workers.list()] == [True, True]
             time.sleep(0.05)
         assert (tmp_path / "starts").read_text() == "x\n"
         worker.kill()  # and once it is dead, the container's worker does take over

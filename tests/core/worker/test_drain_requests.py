@@ -12,22 +12,22 @@ from jobdeck import Queue, Worker, WorkerNotFound, WorkerUnreachable
 
 def test_a_worker_that_is_asked_to_drain_claims_no_more(address: str) -> None:
     with Queue(address) as queue, Queue(address) as other, Worker(queue, threads=1) as worker:
-        wait_until(lambda: [each.id for each in other.workers()] == [worker.id])
-        drained = other.drain_worker(worker.id)
+        wait_until(lambda: [each.id for each in other.workers.list()] == [worker.id])
+        drained = other.workers.drain(worker.id)
         assert (drained.id, drained.draining) == (worker.id, True)
         job = other.enqueue("shell", {"command": ["true"]})
         with Worker(other, threads=1):
             assert other.wait(job.id, timeout=20).worker != worker.id
-        wait_until(lambda: [each.draining for each in other.workers() if each.id == worker.id] == [True])
+        wait_until(lambda: [each.draining for each in other.workers.list() if each.id == worker.id] == [True])
 
 
 def test_a_worker_that_is_not_there_cannot_be_drained(tmp_path: Path) -> None:
     with Queue(tmp_path / "jobs.db") as queue:
         with pytest.raises(WorkerNotFound):
-            queue.drain_worker("web-1:1:x")
+            queue.workers.drain("web-1:1:x")
         with Worker(queue, threads=1) as worker:
-            wait_until(lambda: [each.id for each in queue.workers()] == [worker.id])
+            wait_until(lambda: [each.id for each in queue.workers.list()] == [worker.id])
             with queue.store.transaction() as connection:
                 connection.execute("UPDATE jobdeck_workers SET host = 'elsewhere'")
             with pytest.raises(WorkerUnreachable, match="runs on elsewhere"):
-                queue.drain_worker(worker.id)
+                queue.workers.drain(worker.id)

@@ -52,7 +52,7 @@ def hang(monkeypatch: pytest.MonkeyPatch, queue: Queue, seconds: float, error: s
 
 def test_a_worker_that_runs_is_alive_and_ready(queue: Queue, server: HealthServer, worker: Worker) -> None:
     assert [get(server, path) for path in ("/healthz", "/readyz")] == [(200, "ok\n")] * 2
-    wait_until(lambda: queue.workers())
+    wait_until(lambda: queue.workers.list())
     status, text = get(server, "/health")
     assert (status, json.loads(text)) == (200, json.loads(text) | {"healthy": True, "reasons": [], "workers": 1})
     assert get(server, "/other")[0] == 404

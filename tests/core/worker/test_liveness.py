@@ -114,7 +114,7 @@ def test_a_claimer_that_does_not_come_round_is_reported_and_replaced(
     assert hanging.entered.wait(PATIENCE)
     wait_until(lambda: "The claimer of worker" in reasons(queue), timeout=PATIENCE)
     assert "The claimer of worker" in doctored(queue)
-    (stalled,) = queue.workers()[0].stalled
+    (stalled,) = queue.workers.list()[0].stalled
     assert stalled.error is None
     assert 0 < queue.overview(seconds=60, slices=6).at - stalled.since < PATIENCE
     wait_until(lambda: len(threads("jobdeck-claimer")) == 2, timeout=PATIENCE)

@@ -54,7 +54,7 @@ def test_a_worker_continues_with_the_database_that_replaces_its_own(tmp_path: Pa
             assert there.get(1).kind == "quick"  # and not the result, progress or log of the old job
             assert there.get(1).result == "done"
             assert there.get(1).progress is None
-            wait_until(lambda: [info.id for info in there.workers()] == [worker.id])
+            wait_until(lambda: [info.id for info in there.workers.list()] == [worker.id])
 
 
 def test_a_deleted_database_stops_claiming_and_a_new_one_resumes_it(

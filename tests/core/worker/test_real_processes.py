@@ -158,7 +158,7 @@ def test_sigterm_leaves_no_job_running(queue: Queue, start: Start, folder: Path)
     states = [queue.get(job.id).state for job in jobs]
     assert states == [State.COMPLETED, State.PENDING, State.PENDING]
     assert [queue.get(job.id).attempt for job in jobs[1:]] == [0, 0]
-    assert not queue.workers()
+    assert not queue.workers.list()
 
 
 def test_prefetched_jobs_do_not_wait_behind_a_long_one(queue: Queue, start: Start, folder: Path) -> None:

@@ -219,12 +219,12 @@ def test_stopping_lets_running_jobs_finish_and_claims_no_more(queue: Queue, kind
     ended: list[bool] = []
     stopping = threading.Thread(target=lambda: ended.append(worker.stop(grace=10)))
     stopping.start()
-    wait_until(lambda: queue.workers()[0].draining)
+    wait_until(lambda: queue.workers.list()[0].draining)
     go_on.set()
     stopping.join(timeout=10)
     assert ended == [True]
     assert (queue.get(first.id).state, queue.get(second.id).state) == (State.COMPLETED, State.PENDING)
-    assert not queue.workers()
+    assert not queue.workers.list()
 
 
 def test_a_job_that_does_not_finish_within_the_grace_is_released_with_its_attempt(queue: Queue, kinds: Registry) -> None:
@@ -432,11 +432,11 @@ def test_code_that_ignores_its_cancellation_keeps_its_thread_and_gets_a_replacem
         assert queue.wait(after.id, timeout=15).state is State.COMPLETED
         told = queue.get(stuck.id)
         assert (told.state, told.cancelling) == (State.RUNNING, True)  # not cancelled while its code runs
-        wait_until(lambda: queue.workers()[0].stuck == 1)
+        wait_until(lambda: queue.workers.list()[0].stuck == 1)
         assert worker.threads == 1
         enough.set()
         assert queue.wait(stuck.id, timeout=15).state is State.COMPLETED  # it ignored the stop request to the end
-        wait_until(lambda: queue.workers()[0].stuck == 0)
+        wait_until(lambda: queue.workers.list()[0].stuck == 0)
         assert queue.wait(queue.enqueue("quick").id, timeout=15).state is State.COMPLETED
     assert [record.getMessage() for record in caplog.records if "replacement thread" in record.getMessage()] == [
         f"Job {stuck.id} ignored the stop request; starting a replacement thread"

@@ -66,17 +66,17 @@ def prepare(queue: Queue) -> None:
     """Enqueue jobs, run some of them, and leave others in every state."""
     done = [queue.enqueue("send", {"to": "ann"}, tags=["first"]).id, queue.enqueue("boom", {"text": "no"}).id]
     done.append(queue.enqueue("shell", {"command": ["sh", "-c", "echo out; echo err >&2"], "env": {"API_TOKEN": "s3cret"}}).id)
-    queue.enqueue_batch([queue.new_job("send", {"to": "batch"}) for _ in range(2)], name="night")
+    queue.batches.enqueue([queue.new_job("send", {"to": "batch"}) for _ in range(2)], name="night")
     with Worker(queue, threads=1):
         for job_id in done:
             assert queue.wait(job_id, timeout=20).state in FINAL
-        queue.wait_batch(1, timeout=20)
+        queue.batches.wait(1, timeout=20)
     later = queue.enqueue("send", {"to": "bob", "count": 3}, delay=9000, priority=4, unique="bob").id
     queue.enqueue("send", {"to": "eve"}, after=[later])
     queue.cancel(queue.enqueue("send", {"to": "gone"}).id)
     queue.schedules.add("nightly", "0 3 * * *", "send", {"to": "all"})
     queue.pause("slow")
-    queue.limit("mail", running=2, rate=100, period=60)
+    queue.limits.set("mail", running=2, rate=100, period=60)
 
 
 @pytest.fixture(scope="module")

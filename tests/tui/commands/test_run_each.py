@@ -54,7 +54,7 @@ def test_many_lines_become_one_batch(deck: CommandLine) -> None:
     lines = "".join(f"{n}\n" for n in range(CHUNK + 5))
     assert deck.done("run", "--each", "--batch", "many", "--clean-env", "--", "cat", input=lines) == "1\n"
     with deck.queue() as queue:
-        batch = queue.batch(1)
+        batch = queue.batches.get(1)
     assert (batch.name, batch.total, batch.open) == ("many", CHUNK + 5, CHUNK + 5)
 
 

@@ -75,7 +75,7 @@ def test_each_page_gets_a_cockpit_that_closes_with_the_page(
 
     assert b"jobdeck" in asyncio.run(watch())
     with Queue(database) as queue:
-        wait_until(lambda: not queue.workers())
+        wait_until(lambda: not queue.workers.list())
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=15) == 0
 

@@ -133,7 +133,7 @@ def waiting(still: FrozenQueue) -> int:
     receipt = {"order_id": 70411, "to": "ann@example.org"}
     options: dict[str, Any] = {"unique": "receipt 70411", "tags": ["schedule:nightly"]}
     drafts = [queue.new_job("mail.send_receipt", receipt, after=[done.id, open_.id], **options)]
-    queue.enqueue_batch([*drafts, queue.new_job("img.resize", {"path": "c.jpg"})], name="orders of the night")
+    queue.batches.enqueue([*drafts, queue.new_job("img.resize", {"path": "c.jpg"})], name="orders of the night")
     queue.enqueue("webhook.post", {"url": "https://hooks.example.com/in/7", "event": "order.paid"}, after=[3])
     still.clock.advance(95)
     return 3

@@ -83,7 +83,7 @@ def test_an_opened_job_is_deleted_and_restored_in_place(few: FrozenQueue) -> Non
 
 def test_a_job_is_opened_with_its_parents_children_key_batch_and_expiry(few: FrozenQueue) -> None:
     job = {"url": "u", "event": "e"}
-    few.queue.enqueue_batch([few.queue.new_job("webhook.post", job, after=[6], unique="one a day", expires=7200)], name="b")
+    few.queue.batches.enqueue([few.queue.new_job("webhook.post", job, after=[6], unique="one a day", expires=7200)], name="b")
     few.queue.enqueue_many([few.queue.new_job("webhook.post", job, after=[7])] * 11)
 
     async def scene(pilot: Pilot[Any]) -> None:

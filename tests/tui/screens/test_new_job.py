@@ -515,7 +515,7 @@ def test_the_command_shown_enqueues_the_same_job(tmp_path: Path) -> None:
         " mode: str = 'x', note: str = '') -> None: ...\n"
     )
     with Queue(tmp_path / "jobs.db", registry=kinds) as queue:
-        (kind,) = [each for each in queue.kinds() if each.name == "a.mix"]
+        (kind,) = [each for each in queue.kinds.list() if each.name == "a.mix"]
         args = {"text": "7", "either": "8", "many": ["a b", "'"], "mode": "y", "note": "-x=1"}
         typed = {"queue": "q q", "priority": "-3", "unique": "k", "timeout": "90s", "max_attempts": "2", "tags": "a b"}
         told = new_job_command(kind, args, [(option, typed.get(option.name, "")) for option in JOB_OPTIONS])

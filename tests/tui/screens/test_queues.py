@@ -60,7 +60,7 @@ def lively(still: FrozenQueue) -> None:
     put(still, "img.resize", "thumbnails", 40)
     queue.pause("thumbnails")
     put(still, "webhook.post", "search index", 7)
-    queue.limit("mail", running=4, rate=400, period=60)
+    queue.limits.set("mail", running=4, rate=400, period=60)
     queue.enqueue("report.daily", {"day": "2025-06-01"}, delay=600)
     store.claimer.claim(ClaimRequest(WORKER, 3, kinds=queue.registry.kinds, queues=("mail",), lease=60.0))
     store.claimer.claim(ClaimRequest(WORKER, 2, kinds=queue.registry.kinds, queues=("webhook",), lease=60.0))
@@ -191,7 +191,7 @@ def test_the_selected_queue_is_described_in_plain_words(still: FrozenQueue) -> N
 
 def test_hostile_names_stay_text(still: FrozenQueue) -> None:
     still.store.queues.pause("a\x1b[31m[red]b")
-    still.store.queues.limit("c\u202ed[/]", Limits(running=1))
+    still.store.queues.set_limits("c\u202ed[/]", Limits(running=1))
 
     async def scene(pilot: Pilot[Any]) -> None:
         await open_screen(pilot, "queues")

@@ -51,7 +51,7 @@ def test_its_worker_threads_run_the_jobs(live: Queue) -> None:
 
     play(cockpit(live, 4), scene)
     assert [live.get(each).result for each in ids] == list(range(20))
-    assert not live.workers()
+    assert not live.workers.list()
 
 
 def test_the_pool_grows_and_shrinks(live: Queue) -> None:
@@ -59,7 +59,7 @@ def test_the_pool_grows_and_shrinks(live: Queue) -> None:
         await pilot.press(*["greater_than_sign"] * 5)
         await wait_for(pilot, lambda: deck_of(pilot).local_worker.threads == 7)
         await pilot.press(*["less_than_sign"] * 6)
-        await wait_for(pilot, lambda: [worker.threads for worker in live.workers()] == [1])
+        await wait_for(pilot, lambda: [worker.threads for worker in live.workers.list()] == [1])
 
     play(cockpit(live, 2), scene)
 
@@ -104,7 +104,7 @@ def test_draining_counts_down_and_exits_with_the_last_job(live: Queue) -> None:
 
     play(cockpit(live, 1), scene)
     wait_until(lambda: live.get(1).state is State.CANCELLED)
-    assert not live.workers()
+    assert not live.workers.list()
 
 
 def test_a_drain_can_be_cut_short(live: Queue) -> None:

@@ -67,7 +67,7 @@ def test_a_job_that_waits_for_others_in_detail(snap_compare: Compare, still: Fro
     (claimed,) = still.claim(1)
     still.store.completer.complete([Completed(claimed, still.clock.now(), still.clock.now(), None)])
     options: dict[str, Any] = {"unique": "receipt 70411", "expires": 7200, "tags": ["shop"]}
-    queue.enqueue_batch([queue.new_job("mail.send_receipt", receipt, after=[done.id, open_.id], **options)], name="orders")
+    queue.batches.enqueue([queue.new_job("mail.send_receipt", receipt, after=[done.id, open_.id], **options)], name="orders")
     for event in ("order.paid", "order.sent"):
         queue.enqueue("webhook.post", {"url": "https://hooks.example.com/in/7", "event": event}, after=[3])
     still.clock.advance(95)
@@ -83,8 +83,8 @@ def test_a_job_that_waits_for_others_in_detail(snap_compare: Compare, still: Fro
 
 def test_a_limited_queue_in_the_panel_of_queues(snap_compare: Compare, still: FrozenQueue) -> None:
     still.busy()
-    still.queue.limit("mail", running=4, rate=100, period=60)
-    still.queue.limit("webhook", rate=5, period=1)
+    still.queue.limits.set("mail", running=4, rate=100, period=60)
+    still.queue.limits.set("webhook", rate=5, period=1)
     assert snap_compare(still.app(), terminal_size=(120, 40), run_before=press_keys("3"))
 
 

@@ -315,7 +315,7 @@ def test_angle_brackets_resize_the_pool_of_this_cockpit(tmp_path: Path) -> None:
         app = Cockpit(lambda post: Feed(queue, post, threads=0), where="here")
 
         def threads() -> list[int]:
-            return [worker.threads for worker in queue.workers()]
+            return [worker.threads for worker in queue.workers.list()]
 
         async def scene(pilot: Pilot[Any]) -> None:
             await open_screen(pilot, "workers", rows=False)

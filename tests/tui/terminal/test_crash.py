@@ -53,7 +53,7 @@ def test_a_crash_restores_the_terminal_releases_jobs_and_writes_a_report(broken:
         finally:
             broken.end()
         assert (queue.get(job.id).state, queue.get(job.id).attempt) == (State.PENDING, 0)
-        assert not queue.workers()
+        assert not queue.workers.list()
     screen, _, after = broken.written.rpartition(b"\x1b[?1049l")  # back from the alternate screen
     assert b"\x1b[?1049h" in screen
     assert b"\x1b[?25h" in broken.written  # the cursor is shown again

@@ -98,7 +98,7 @@ def test_closing_the_terminal_also_ends_an_idle_cockpit(database: Path, cockpit:
     cockpit.hang_up()
     assert cockpit.process.wait(timeout=HANG_UP_GRACE - 1) == 0
     with Queue(database) as queue:
-        assert not queue.workers()
+        assert not queue.workers.list()
 
 
 def test_sigterm_drains_and_restores_the_terminal(database: Path, cockpit: Terminal) -> None:

@@ -46,7 +46,7 @@ def batch_command(front: CliContext, batch_id: int, wait: bool, timeout: float |
         raise click.UsageError("--timeout requires --wait")
     with front.read() as queue:
         try:
-            batch = _wait_for(queue, batch_id, timeout) if wait else queue.batch(batch_id)
+            batch = _wait_for(queue, batch_id, timeout) if wait else queue.batches.get(batch_id)
         except KeyboardInterrupt:
             print_error(f"Batch {batch_id} continues.")
             return 130
@@ -59,11 +59,11 @@ def batch_command(front: CliContext, batch_id: int, wait: bool, timeout: float |
 
 def _wait_for(queue: Queue, batch_id: int, timeout: float | None) -> Batch:
     end = None if timeout is None else time.monotonic() + timeout
-    if not queue.batch(batch_id).finished:
+    if not queue.batches.get(batch_id).finished:
         warn_if_no_worker(queue, f"Batch {batch_id}")
     with ProgressMeter(f"Batch {batch_id}:", unit=" jobs finished") as meter:
         while True:
-            batch = queue.batch(batch_id)
+            batch = queue.batches.get(batch_id)
             meter(batch.total - batch.open, batch.total)
             if batch.finished or (end is not None and time.monotonic() >= end):
                 return batch

@@ -65,7 +65,7 @@ def complete_kinds(ctx: click.Context, _parameter: click.Parameter, incomplete: 
         with suppress(Exception):
             counts.update(dict.fromkeys(read_kinds(ctx.ensure_object(CliContext).settings.app), 0))
         with suppress(Exception), _queue(ctx) as queue:
-            counts.update({kind: 0 for worker in queue.workers() for kind in worker.kinds})
+            counts.update({kind: 0 for worker in queue.workers.list() for kind in worker.kinds})
             for each in queue.queue_stats(seconds=60, slices=1):
                 counts.update({kind: sum(states.values()) for kind, states in each.kinds.items()})
         for name, n in sorted(counts.items()):

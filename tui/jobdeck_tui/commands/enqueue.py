@@ -143,7 +143,7 @@ def _print_all(front: CliContext, arrivals: Sequence[EnqueueResult]) -> None:
 def _enqueue_batch(front: CliContext, queue: Queue, drafts: Sequence[NewJob], name: str) -> None:
     if not drafts:
         raise CommandError("The file contains no jobs; no batch was created.")
-    batch = queue.enqueue_batch(drafts, name=name)
+    batch = queue.batches.enqueue(drafts, name=name)
     if front.json:
         from .json_documents import batch_document
 
@@ -175,7 +175,7 @@ def read_arguments(queue: Queue, kind: str, pairs: Sequence[str], args_json: str
         args = given_args
     if not pairs:
         return args
-    texts = {each.name for each in queue.kind(kind).parameters if takes_text(each.type, each.choices)}
+    texts = {each.name for each in queue.kinds.get(kind).parameters if takes_text(each.type, each.choices)}
     for pair in pairs:
         name, separator, value = pair.partition("=")
         name = name.strip()

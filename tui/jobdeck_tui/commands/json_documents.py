@@ -209,7 +209,7 @@ def details_document(queue: Queue, job: Job) -> Document:
     batch = None
     if job.batch is not None:
         with suppress(BatchNotFound):
-            batch = batch_document(queue.batch(job.batch))
+            batch = batch_document(queue.batches.get(job.batch))
     return dependencies_document(queue.dependencies(job.id)) | {
         "batch_status": batch,
         "schedule": schedule_name(job),

@@ -52,7 +52,7 @@ def _read(front: CliContext, names: Sequence[str]) -> tuple[list[Kind], int]:
 
     if front.is_remote:
         with front.read() as queue:
-            return [*map(queue.kind, names)] if names else [*queue.kinds()], queue.settings.max_attempts
+            return [*map(queue.kinds.get, names)] if names else [*queue.kinds.list()], queue.settings.max_attempts
     front.load_kinds()
     return [REGISTRY.get(name).describe() for name in names or REGISTRY.kinds], front.settings.max_attempts
 

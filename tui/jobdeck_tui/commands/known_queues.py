@@ -20,7 +20,7 @@ def queue_is_new(queue: Queue, name: str, *, only_if_similar: bool = False) -> s
     """
     known = {each.name for each in queue.queues()}
     if name not in known:
-        known.update(used for worker in queue.workers() for used in worker.queues or ())
+        known.update(used for worker in queue.workers.list() for used in worker.queues or ())
         known.update(schedule.queue for schedule in queue.schedules.list())
     meant = did_you_mean(name, known)
     if name in known or (only_if_similar and not meant):

@@ -70,7 +70,7 @@ def limit_command(
     with front.open(changes=True) as queue:
         new = queue_is_new(queue, queue_name)
         number, period = (None, None) if rate is None else rate
-        queue.limit(queue_name, running=running, rate=number, period=period, keep=not none)
+        queue.limits.set(queue_name, running=running, rate=number, period=period, keep=not none)
         _print_limits(front, _find(queue, queue_name))
         warn_if_new(new)
 

@@ -93,7 +93,7 @@ def warn_if_no_worker(queue: Queue, whom: str) -> None:
         queue: the queue of the jobs.
         whom: what waits for a worker, as the start of a sentence: `Job 4`.
     """
-    if not any(worker.alive for worker in queue.workers()):
+    if not any(worker.alive for worker in queue.workers.list()):
         print_error(f"{whom} waits for a worker; `jobdeck` or `jobdeck worker` starts one.")
 
 

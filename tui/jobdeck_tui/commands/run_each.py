@@ -113,7 +113,7 @@ class _Enqueued:
 
     def _enqueue_into_batch(self, drafts: Sequence[NewJob]) -> None:
         before = self.queue.list(limit=1)
-        batch = self.queue.enqueue_batch(drafts, name=self._each.batch or "", into=self._batch)
+        batch = self.queue.batches.enqueue(drafts, name=self._each.batch or "", into=self._batch)
         self._batch = batch.id
         after = before[0].id if before else 0
         ids = self.queue.ids(f"batch:{batch.id} id>{after}", descending=False)
@@ -146,7 +146,7 @@ class _Enqueued:
         if self.front.json:
             from .json_documents import batch_document
 
-            print_json(batch_document(self.queue.batch(batch_id)))
+            print_json(batch_document(self.queue.batches.get(batch_id)))
         elif on_terminal():
             hint = f"wait for it with `jobdeck batch {batch_id} --wait`"
             click.echo(f"Enqueued {count_of(len(self.ids))} as batch {batch_id}; {hint}.")

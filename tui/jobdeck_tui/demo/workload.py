@@ -43,8 +43,8 @@ def prefill(queue: Queue, seed: int = 7) -> None:
     With running workers, every state and every chart has data within ten seconds.
     """
     queue.pause(PAUSED, actor=ACTOR)
-    queue.limit("media", running=MAX_MEDIA, actor=ACTOR)
-    queue.limit("webhook", rate=MAX_WEBHOOKS, period=1.0, actor=ACTOR)
+    queue.limits.set("media", running=MAX_MEDIA, actor=ACTOR)
+    queue.limits.set("webhook", rate=MAX_WEBHOOKS, period=1.0, actor=ACTOR)
     add_schedules(queue, ACTOR)
     jobs = queue.enqueue_many(_drafts(queue, initial_backlog(seed)))
     scheduled = [each.id for each in jobs if each.state is State.SCHEDULED]
@@ -57,7 +57,7 @@ def prefill(queue: Queue, seed: int = 7) -> None:
 def enqueue_campaign(queue: Queue, random: Random) -> None:
     """Enqueue a batch, and a report that waits for all of it."""
     newsletters = [random_job("mail.newsletter", random) for _ in range(BATCH)]
-    campaign = queue.enqueue_batch(_drafts(queue, newsletters), name="autumn campaign")
+    campaign = queue.batches.enqueue(_drafts(queue, newsletters), name="autumn campaign")
     parts = [*queue.ids(f"batch:{campaign.id}")]
     queue.enqueue("report.daily", {"day": "2025-10-01", "sections": ["campaign"]}, after=parts, tags=["campaign"])
 

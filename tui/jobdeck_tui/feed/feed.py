@@ -202,7 +202,7 @@ class Feed:
 
     def kinds(self) -> Sequence[Kind]:
         """Return the kinds that can be enqueued. Does not read the database."""
-        return self.queue.kinds()
+        return self.queue.kinds.list()
 
     def retry(self, ids: Sequence[int]) -> None:
         """Retry the jobs."""

@@ -55,7 +55,7 @@ def time_computing(
         process = start_module(words, folder, {})
         try:
             waited = 0.0
-            while not queue.workers() and waited < _PATIENCE:
+            while not queue.workers.list() and waited < _PATIENCE:
                 pause(_POLL)
                 waited += _POLL
             pause(_WARM_UP)

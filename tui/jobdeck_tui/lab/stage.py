@@ -224,7 +224,7 @@ class StageLane:
     def wait_ready(self, n: int) -> None:
         """Wait until n workers have started and are ready for jobs."""
         if self.is_jobdeck:
-            self.stage.wait(lambda: len(self.queue.workers()) >= n, f"{n} workers to start")
+            self.stage.wait(lambda: len(self.queue.workers.list()) >= n, f"{n} workers to start")
         else:
             self.stage.wait(lambda: self.count("ready") >= n, f"{n} workers to start")
         self.report(f"{n} worker process{'es are' if n > 1 else ' is'} ready")

@@ -24,9 +24,9 @@ def enqueue_new(context: CallContext, jobs: list[JobRequest]) -> Sequence[Enqueu
     return context.queue.enqueue_new(checked_jobs(context, jobs))
 
 
-@call("enqueue_batch", Scope.ENQUEUE)
+@call("batches.enqueue", Scope.ENQUEUE)
 def enqueue_batch(context: CallContext, jobs: list[JobRequest], name: str, into: Id | None) -> Batch:
-    return context.queue.enqueue_batch(checked_jobs(context, jobs), name=name, into=into)
+    return context.queue.batches.enqueue(checked_jobs(context, jobs), name=name, into=into)
 
 
 @call("change_many", Scope.OPERATE)
@@ -91,14 +91,16 @@ def resume_all(context: CallContext) -> Sequence[str]:
     return context.queue.resume_all(actor=context.caller.name)
 
 
-@call("limit", Scope.OPERATE)
-def limit(context: CallContext, queue: str, running: int | None, rate: int | None, period: float | None, keep: bool) -> None:
-    context.queue.limit(queue, running=running, rate=rate, period=period, keep=keep, actor=context.caller.name)
+@call("limits.set", Scope.OPERATE)
+def set_limits(
+    context: CallContext, queue: str, running: int | None, rate: int | None, period: float | None, keep: bool
+) -> None:
+    context.queue.limits.set(queue, running=running, rate=rate, period=period, keep=keep, actor=context.caller.name)
 
 
-@call("drain_worker", Scope.OPERATE)
-def drain_worker(context: CallContext, worker: str) -> WorkerInfo:
-    return context.queue.drain_worker(worker)
+@call("workers.drain", Scope.OPERATE)
+def drain_worker(context: CallContext, worker_id: str) -> WorkerInfo:
+    return context.queue.workers.drain(worker_id)
 
 
 @call("journal.undo", Scope.OPERATE)

@@ -11,11 +11,12 @@ from ...execution.stack_trace import Stack
 from ...model.diagnosis import Explanation
 from ...model.events import Event, EventType, Runs
 from ...model.forecast import QueueStats
-from ...model.jobs import Attempt, Batch, Dependencies, Job, Kind, LogLine
+from ...model.jobs import Attempt, Batch, Dependencies, Job, Kind, Limits, LogLine
 from ...model.journal import JournalEntry
 from ...model.metrics import ErrorGroup, Metrics
 from ...model.overview import Overview, QueueInfo, WorkerInfo
 from ...model.states import State
+from ...model.totals import Totals
 from ..tokens import Scope
 from .about import PROTOCOL, About
 from .call import CallContext, Id, Ids, Limit, Seconds, call
@@ -96,9 +97,9 @@ def stack(context: CallContext, job_id: Id, timeout: Annotated[float, Field(ge=0
     return context.queue.stack(job_id, timeout=timeout)
 
 
-@call("batch", Scope.READ)
-def batch(context: CallContext, batch: Id) -> Batch:
-    return context.queue.batch(batch)
+@call("batches.get", Scope.READ)
+def batch(context: CallContext, batch_id: Id) -> Batch:
+    return context.queue.batches.get(batch_id)
 
 
 @call("queues", Scope.READ)
@@ -111,19 +112,19 @@ def queue_stats(context: CallContext, seconds: Seconds, slices: Slices) -> Seque
     return context.queue.queue_stats(seconds=seconds, slices=slices)
 
 
-@call("workers", Scope.READ)
+@call("workers.list", Scope.READ)
 def workers(context: CallContext) -> Sequence[WorkerInfo]:
-    return context.queue.workers()
+    return context.queue.workers.list()
 
 
-@call("kinds", Scope.READ)
+@call("kinds.list", Scope.READ)
 def kinds(context: CallContext) -> Sequence[Kind]:
-    return context.queue.kinds()
+    return context.queue.kinds.list()
 
 
-@call("argument_schema", Scope.READ)
+@call("kinds.argument_schema", Scope.READ)
 def argument_schema(context: CallContext, kind: str) -> dict[str, object]:
-    return context.queue.argument_schema(kind)
+    return context.queue.kinds.argument_schema(kind)
 
 
 @call("overview", Scope.READ)
@@ -134,6 +135,11 @@ def overview(context: CallContext, seconds: Seconds, slices: Slices) -> Overview
 @call("explain", Scope.READ)
 def explain(context: CallContext, job_id: Id) -> Explanation:
     return context.queue.explain(job_id)
+
+
+@call("limits.get", Scope.READ)
+def limits(context: CallContext, queue: str) -> Limits:
+    return context.queue.limits.get(queue)
 
 
 @call("journal.entries", Scope.READ)
@@ -151,6 +157,16 @@ def metrics(
     context: CallContext, seconds: float, slices: Slices, queue: str | None, kind: str | None, by: str | None
 ) -> Metrics:
     return context.queue.history.metrics(seconds=seconds, slices=slices, queue=queue, kind=kind, by=by)
+
+
+@call("history.totals", Scope.READ)
+def totals(context: CallContext, limit: Limit) -> Totals:
+    return context.queue.history.totals(limit=limit)
+
+
+@call("history.oldest_waits", Scope.READ)
+def oldest_waits(context: CallContext) -> Mapping[str, float]:
+    return context.queue.history.oldest_waits()
 
 
 @call("history.errors", Scope.READ)

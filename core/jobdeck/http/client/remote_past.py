@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from ...history import History
@@ -10,6 +10,7 @@ from ...journal import Journal
 from ...model.events import MAX_RUNS, Event, EventType, Runs
 from ...model.journal import JournalEntry, UndoResult
 from ...model.metrics import ErrorGroup, Metrics
+from ...model.totals import Totals
 from ...store.metrics.sql_metrics import FAILURES_READ
 
 Call = Callable[..., Any]
@@ -50,6 +51,12 @@ class RemoteHistory(History):
         by: str | None = None,
     ) -> Metrics:
         return self._read("history.metrics", Metrics, seconds=seconds, slices=slices, queue=queue, kind=kind, by=by)
+
+    def totals(self, *, limit: int = 1000) -> Totals:
+        return self._read("history.totals", Totals, limit=limit)
+
+    def oldest_waits(self) -> Mapping[str, float]:
+        return self._read("history.oldest_waits", Mapping[str, float])
 
     def errors(self, *, newest: int = FAILURES_READ) -> Sequence[ErrorGroup]:
         return self._read("history.errors", Sequence[ErrorGroup], newest=newest)

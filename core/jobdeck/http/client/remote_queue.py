@@ -6,18 +6,21 @@ from array import array
 from asyncio import to_thread
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from functools import cached_property
 from typing import Any, NoReturn, Unpack
 
+from ...batches import Batches
 from ...clock import Clock, SystemClock
 from ...execution.stack_trace import Stack
 from ...history import History
 from ...journal import Journal
+from ...kind_catalog import KindCatalog
 from ...kinds.definition import Handler
 from ...kinds.edit_options import EditOptions
 from ...kinds.job_options import JobOptions
 from ...kinds.registry import REGISTRY
+from ...limits import QueueLimits
 from ...maintenance.service import Maintenance
 from ...model.diagnosis import Explanation
 from ...model.errors import JobdeckError, StoreRefused, UnknownKind
@@ -25,36 +28,30 @@ from ...model.filter import Condition, write_filter
 from ...model.forecast import QueueStats
 from ...model.jobs import (
     Attempt,
-    Batch,
     Dependencies,
     Enqueued,
     Job,
     JobEdit,
-    Kind,
     LogLine,
     NewJob,
     OperationResult,
     PageEnd,
 )
 from ...model.kind_names import handler_kind
-from ...model.overview import Overview, QueueInfo, WorkerInfo
+from ...model.overview import Overview, QueueInfo
 from ...model.states import Operation, State
 from ...queue import JobRequest, Queue
+from ...registered_workers import RegisteredWorkers
 from ...scheduling.schedules import Schedules
 from ...settings import Settings
 from ...store.base import Store
 from .call_client import CallClient
+from .checked_job import CheckedJob, request_of
+from .remote_parts import RemoteBatches, RemoteKinds, RemoteLimits, RemoteWorkers
 from .remote_past import RemoteHistory, RemoteJournal
 from .remote_schedules import RemoteSchedules
 
 _NEEDS_DATABASE = "is the HTTP API of a queue, and this needs its database: run it on the server's machine, with that as --db"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)  # it inherits, which a record cannot
-class CheckedJob(NewJob):
-    """A job that the server has checked, and what it is to check again when the job is enqueued."""
-
-    request: Mapping[str, Any]
 
 
 class ServerClock(SystemClock):
@@ -176,17 +173,33 @@ class RemoteQueue(Queue):
 
     def enqueue_new(self, jobs: Iterable[NewJob]) -> Sequence[Enqueued]:
         """Enqueue checked jobs; see `Queue.enqueue_new`."""
-        return self._change("enqueue_new", Sequence[Enqueued], jobs=[_request(each) for each in jobs])
+        return self._change("enqueue_new", Sequence[Enqueued], jobs=[request_of(each) for each in jobs])
 
     def enqueue_bulk(self, kind: str | Handler, args: Iterable[Mapping[str, Any]], /, **options: Unpack[JobOptions]) -> range:
         """Raise `StoreRefused`; use `enqueue_many`."""
         self.refuse()
 
-    def enqueue_batch(self, jobs: Iterable[NewJob], *, name: str = "", into: int | None = None) -> Batch:
-        """Enqueue checked jobs as a batch; see `Queue.enqueue_batch`."""
-        return self._change("enqueue_batch", Batch, jobs=[_request(each) for each in jobs], name=name, into=into)
-
     # -- services ---------------------------------------------------------------------------------
+
+    @cached_property
+    def batches(self) -> Batches:
+        """Jobs with one outcome."""
+        return RemoteBatches(self._read, self._change, self.clock)
+
+    @cached_property
+    def kinds(self) -> KindCatalog:
+        """What may be enqueued."""
+        return RemoteKinds(self._read)
+
+    @cached_property
+    def workers(self) -> RegisteredWorkers:
+        """The worker processes."""
+        return RemoteWorkers(self._read, self._change)
+
+    @cached_property
+    def limits(self) -> QueueLimits:
+        """The limits of queues."""
+        return RemoteLimits(self._read, self._change)
 
     @cached_property
     def schedules(self) -> Schedules:
@@ -251,34 +264,11 @@ class RemoteQueue(Queue):
     def stack(self, job_id: int, *, timeout: float = 0.5) -> Stack:
         return self._read("stack", Stack, job_id=job_id, timeout=timeout)
 
-    def batch(self, batch: int) -> Batch:
-        return self._read("batch", Batch, batch=batch)
-
     def queues(self) -> Sequence[QueueInfo]:
         return self._read("queues", Sequence[QueueInfo])
 
     def queue_stats(self, *, seconds: float = 300.0, slices: int = 30) -> Sequence[QueueStats]:
         return self._read("queue_stats", Sequence[QueueStats], seconds=seconds, slices=slices)
-
-    def workers(self) -> Sequence[WorkerInfo]:
-        return self._read("workers", Sequence[WorkerInfo])
-
-    @cached_property
-    def _kinds(self) -> Sequence[Kind]:
-        return self._read("kinds", Sequence[Kind])
-
-    def kinds(self) -> Sequence[Kind]:
-        """Return the kinds that the server knows, as they were when this was first asked for."""
-        return self._kinds
-
-    def kind(self, name: str) -> Kind:
-        found = next((each for each in self._kinds if each.name == handler_kind(name)), None)
-        if found is None:
-            raise UnknownKind(name, [each.name for each in self._kinds], on_server=True)
-        return found
-
-    def argument_schema(self, kind: str) -> dict[str, Any]:
-        return self._read("argument_schema", dict, kind=kind)
 
     def overview(self, *, seconds: float = 600.0, slices: int = 60) -> Overview:
         return self._read("overview", Overview, seconds=seconds, slices=slices)
@@ -287,26 +277,6 @@ class RemoteQueue(Queue):
         return self._read("explain", Explanation, job_id=job_id)
 
     # -- change -----------------------------------------------------------------------------------
-
-    def cancel_many(self, ids: Iterable[int], *, actor: str | None = None, entry_id: int | None = None) -> OperationResult:
-        return self.change_many(Operation.CANCEL, ids, entry_id=entry_id)
-
-    def retry_many(self, ids: Iterable[int], *, actor: str | None = None, entry_id: int | None = None) -> OperationResult:
-        return self.change_many(Operation.RETRY, ids, entry_id=entry_id)
-
-    def delete_many(self, ids: Iterable[int], *, actor: str | None = None, entry_id: int | None = None) -> OperationResult:
-        return self.change_many(Operation.DELETE, ids, entry_id=entry_id)
-
-    def reprioritize_many(
-        self,
-        ids: Iterable[int],
-        priority: int,
-        *,
-        relative: bool = False,
-        actor: str | None = None,
-        entry_id: int | None = None,
-    ) -> OperationResult:
-        return self.change_many(Operation.REPRIORITIZE, ids, priority=priority, relative=relative, entry_id=entry_id)
 
     def change_many(
         self,
@@ -350,21 +320,6 @@ class RemoteQueue(Queue):
     def resume_all(self, *, actor: str | None = None) -> Sequence[str]:
         return self._change("resume_all", Sequence[str])
 
-    def limit(
-        self,
-        queue: str,
-        *,
-        running: int | None = None,
-        rate: int | None = None,
-        period: float | None = None,
-        keep: bool = False,
-        actor: str | None = None,
-    ) -> None:
-        self._change("limit", None, queue=queue, running=running, rate=rate, period=period, keep=keep)
-
-    def drain_worker(self, worker: str) -> WorkerInfo:
-        return self._change("drain_worker", WorkerInfo, worker=worker)
-
     # ---------------------------------------------------------------------------------------------
 
     def _read(self, name: str, expected: Any, /, **arguments: Any) -> Any:
@@ -382,16 +337,11 @@ class RemoteQueue(Queue):
         """Return the error with the kinds that the server knows, if the token may read them."""
         asked = [arguments["kind"]] if "kind" in arguments else [each["kind"] for each in arguments.get("jobs", ())]
         try:
-            known = [each.name for each in self._kinds]
+            known = [each.name for each in self.kinds.list()]
         except JobdeckError:
             return error
         unknown = next((each for each in asked if each is not None and handler_kind(each) not in known), None)
         return error if unknown is None else UnknownKind(unknown, known, on_server=True)
-
-
-def _request(job: NewJob) -> Mapping[str, Any]:
-    assert isinstance(job, CheckedJob), "a job must be checked by the queue that it is enqueued in"
-    return job.request
 
 
 def _text(filter: str | Condition) -> str:

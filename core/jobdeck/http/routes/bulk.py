@@ -116,7 +116,7 @@ def enqueue_batch(request: Request, body: BatchInput) -> Response:
     """Enqueue jobs in one commit, as a batch with one outcome to wait for."""
     queue = queue_of(request)
     drafts = [_draft(request, queue, given, "jobs", number) for number, given in enumerate(body.jobs)]
-    batch = queue.enqueue_batch(drafts, name=body.name)
+    batch = queue.batches.enqueue(drafts, name=body.name)
     return JsonResponse(BatchDocument.of(batch), 201, {"Location": f"/api/v1/batches/{batch.id}"})
 
 
@@ -125,16 +125,16 @@ def enqueue_batch(request: Request, body: BatchInput) -> Response:
 async def get_batch(request: Request, batch_id: BatchId, wait: Seconds = None) -> Response:
     """Return a batch; with `wait`, once all its jobs are finished, or as it is after that many seconds."""
     queue = queue_of(request)
-    batch = await run_in_threadpool(queue.batch, batch_id)
+    batch = await run_in_threadpool(queue.batches.get, batch_id)
     if wait and not batch.finished:
         await wait_until(watcher_of(request), lambda queue: _is_finished(queue, batch_id), wait)
-        batch = await run_in_threadpool(queue.batch, batch_id)
+        batch = await run_in_threadpool(queue.batches.get, batch_id)
     return JsonResponse(BatchDocument.of(batch))
 
 
 def _is_finished(queue: Queue, batch_id: int) -> bool:
     try:
-        return queue.batch(batch_id).finished
+        return queue.batches.get(batch_id).finished
     except BatchNotFound:
         return True
 

@@ -60,7 +60,7 @@ def edit_queue(request: Request, name: QueueName, body: QueueChange) -> Response
     queue, actor = queue_of(request), caller_of(request).name
     with queue.transaction():
         if body.limits is not None:
-            queue.limit(name, running=body.limits.running, rate=body.limits.rate, period=body.limits.period, actor=actor)
+            queue.limits.set(name, running=body.limits.running, rate=body.limits.rate, period=body.limits.period, actor=actor)
         if body.paused is not None:
             (queue.pause if body.paused else queue.resume)(name, actor=actor)
     return _document(queue, name, changed=True)

@@ -20,7 +20,7 @@ router = make_router("workers and kinds")
 @scope(Scope.READ)
 def list_workers(request: Request) -> Response:
     """List the registered worker processes, oldest first."""
-    return JsonResponse(WorkerList(workers=[*map(WorkerDocument.of, queue_of(request).workers())]))
+    return JsonResponse(WorkerList(workers=[*map(WorkerDocument.of, queue_of(request).workers.list())]))
 
 
 @router.post(
@@ -31,7 +31,7 @@ def drain_worker(
     request: Request, worker_id: Annotated[str, Path(min_length=1, max_length=500, examples=["web-1:4711:k3f9"])]
 ) -> Response:
     """Let a worker on the server's machine finish its running jobs and claim no more."""
-    return JsonResponse(WorkerDocument.of(queue_of(request).drain_worker(worker_id)))
+    return JsonResponse(WorkerDocument.of(queue_of(request).workers.drain(worker_id)))
 
 
 @router.get("/kinds", operation_id="listKinds", response_model=KindList, responses=responses())
@@ -40,5 +40,5 @@ def list_kinds(request: Request) -> Response:
     """List the kinds that this server knows, with the JSON Schema of their arguments."""
     queue = queue_of(request)
     return JsonResponse(
-        KindList(kinds=[KindDocument.of(kind, arguments=queue.argument_schema(kind.name)) for kind in queue.kinds()])
+        KindList(kinds=[KindDocument.of(kind, arguments=queue.kinds.argument_schema(kind.name)) for kind in queue.kinds.list()])
     )

@@ -36,7 +36,7 @@ class QueueOperations:
         return self._resume(None, by)
 
     @retried
-    def limit(self, name: str, limits: Limits, *, by: Actor = UNKNOWN_ACTOR) -> None:
+    def set_limits(self, name: str, limits: Limits, *, by: Actor = UNKNOWN_ACTOR) -> None:
         """Replace the limits of the queue. Journaled if that changes something."""
         with self._backend.write_transaction() as connection:
             self._backend.lock_journal(connection)

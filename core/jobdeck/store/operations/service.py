@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
-from ...model.errors import JobdeckError, JobNotFound, WrongState
+from ...model.errors import InvalidOption, JobdeckError, JobNotFound, WrongState
 from ...model.jobs import Job, JobEdit, OperationResult
 from ...model.journal import Actor
 from ...model.states import Operation, State, allows
@@ -53,6 +53,22 @@ class Operations:
     def delete(self, ids: Sequence[int], *, by: Actor = UNKNOWN_ACTOR) -> OperationResult:
         """Delete jobs that are not running, with their attempts and logs."""
         return self._apply_to_each(Operation.DELETE, ids, by, deletion.delete)
+
+    def change(
+        self, operation: Operation, ids: Sequence[int], *, priority: int, relative: bool, by: Actor = UNKNOWN_ACTOR
+    ) -> OperationResult:
+        """Do one of these operations, which are those on many jobs. Raises `InvalidOption` for another one."""
+        match operation:
+            case Operation.CANCEL:
+                return self.cancel(ids, by=by)
+            case Operation.RETRY:
+                return self.retry(ids, by=by)
+            case Operation.DELETE:
+                return self.delete(ids, by=by)
+            case Operation.REPRIORITIZE:
+                return self.reprioritize(ids, priority, relative=relative, by=by)
+            case _:
+                raise InvalidOption("operation", f"must be cancel, retry, delete or reprioritize, not {operation}")
 
     @retried
     def _apply_to_each(

@@ -178,7 +178,7 @@ def _relatives(queue: Queue, dependencies: Dependencies) -> dict[int, Job]:
 def _batch(queue: Queue, job: Job) -> Batch | None:
     if job.batch is not None:
         with suppress(BatchNotFound):
-            return queue.batch(job.batch)
+            return queue.batches.get(job.batch)
     return None
 
 

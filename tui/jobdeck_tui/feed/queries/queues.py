@@ -54,6 +54,6 @@ class DepthHistory:
 
 def change_limits(queue: Queue, name: str, limits: Limits, before: Limits) -> str:
     """Set the limits; return a message that includes the old ones, since limits have no undo."""
-    queue.limit(name, running=limits.running, rate=limits.rate, period=limits.period)
+    queue.limits.set(name, running=limits.running, rate=limits.rate, period=limits.period)
     now = f"limited to {text}" if (text := limits_text(limits)) else "has no limits now"
     return f"Queue {safe(name)} {now} · before: {limits_text(before) or 'no limits'}"

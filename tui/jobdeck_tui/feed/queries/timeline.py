@@ -50,6 +50,6 @@ class TimelineQuery:
         # Runs that have just started are newer than `now`.
         end = until + (1.0 if self.until is None else 0.0)
         found = queue.history.runs(until - self.seconds, end, limit=MOST, slices=self.slices)
-        packed = self.lanes.pack(found.runs, queue.workers())
+        packed = self.lanes.pack(found.runs, queue.workers.list())
         ended = sum(run.finished_at is not None for run in found.runs)
         return TimelineData(found.at, until - self.seconds, until, packed, max(ended, found.ended), ended, found.is_complete)
