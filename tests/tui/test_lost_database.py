@@ -278,8 +278,7 @@ def test_an_action_that_failed_because_of_a_lock_is_named(
     def locked(*_: Any, **__: Any) -> None:
         raise StoreBusy("jobs.db", 10)
 
-    for act in ("cancel_many", "reprioritize_many"):
-        monkeypatch.setattr(six.queue, act, locked)
+    monkeypatch.setattr(six.queue, "change_many", locked)
 
     async def scene(pilot: Pilot[Any]) -> None:
         await pilot.press("j", "j", *keys)

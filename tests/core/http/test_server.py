@@ -247,7 +247,7 @@ def test_an_unexpected_error_says_nothing_of_itself(
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("/srv/secret")
 
-    monkeypatch.setattr(api.queue, "workers", broken)
+    monkeypatch.setattr(api.queue.workers, "list", broken)
     response = api.client("").get("/api/v1/workers")
     assert "secret" not in json.dumps(problem(response, 500))
     eventually(lambda: "RuntimeError: /srv/secret" in caplog.text)  # it is logged after the answer

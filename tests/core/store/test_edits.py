@@ -247,11 +247,11 @@ def test_the_queue_refuses_unknown_options(queue: Queue, change: Any) -> None:
 
 def test_a_job_of_an_unknown_kind_can_be_edited_except_for_its_arguments(queue: Queue) -> None:
     job = queue.enqueue("greet", {"name": "ann"})
-    queue.registry = Registry()
-    with pytest.raises(UnknownKind):
-        queue.edit(job.id, {"name": "ben"})
-    assert queue.edit(job.id, delay=60).state is State.SCHEDULED
-    assert queue.edit(job.id, delay=0).state is State.PENDING
+    with Queue(settings=queue.settings, registry=Registry()) as other:
+        with pytest.raises(UnknownKind):
+            other.edit(job.id, {"name": "ben"})
+        assert other.edit(job.id, delay=60).state is State.SCHEDULED
+        assert other.edit(job.id, delay=0).state is State.PENDING
 
 
 def test_a_check_of_an_edit_changes_nothing_and_raises_the_same_errors(queue: Queue) -> None:

@@ -164,15 +164,15 @@ def test_an_action_that_applies_to_no_job_cannot_be_confirmed(few: FrozenQueue) 
 def test_a_bulk_action_shows_its_progress_and_escape_stops_it(few: FrozenQueue, monkeypatch: pytest.MonkeyPatch) -> None:
     few.queue.enqueue_bulk("img.resize", [{"path": str(n)} for n in range(3000)])
     go_on, begun = threading.Event(), threading.Event()
-    cancel = few.queue.cancel_many
+    change = few.queue.change_many
 
-    def slowly(ids: Any, **how: Any) -> Any:
-        changes = cancel(ids, **how)
+    def slowly(*what: Any, **how: Any) -> Any:
+        changes = change(*what, **how)
         begun.set()
         assert go_on.wait(20)
         return changes
 
-    monkeypatch.setattr(few.queue, "cancel_many", slowly)
+    monkeypatch.setattr(few.queue, "change_many", slowly)
 
     async def scene(pilot: Pilot[Any]) -> None:
         await wait_for(pilot, lambda: table(pilot).total == 3006)
