@@ -163,3 +163,30 @@ def test_every_lane_with_as_many_jobs_as_workers_runs_all_of_them_one_after_anot
             board.replay(tuple(worker for worker in range(3) for _ in program.steps))
             assert board.is_done
             assert board.runs == [(0, 1), (1, 2), (2, 3)]
+
+
+# -- a look inside --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("program", PROGRAMS.values(), ids=lambda program: program.name)
+def test_a_look_inside_a_lane_has_its_statements_their_plans_and_the_same_in_jobdeck(program: Program, tmp_path: Path) -> None:
+    with Board(program, tmp_path) as board:
+        board.step(0)
+        rows = board.rows()
+        sections = board.look_inside(tmp_path)
+        assert board.rows() == rows, "it changes nothing"
+    bad = enumerate_interleavings(program, tmp_path).bad
+    assert sections[0].is_atomic == (bad == 0)
+    lane = [] if program.is_jobdeck else [each.sql for each in sections[0].statements]
+    assert lane == [step.sql for step in program.steps if step.sql]
+    statements = [statement for section in sections for statement in section.statements]
+    for each in statements:
+        assert bool(each.plan) == each.sql.startswith(("SELECT", "UPDATE")), each
+    claims = [each for each in statements if "UPDATE jobdeck_jobs SET state = 'running'" in each.sql]
+    assert [each.place.partition(":")[0] for each in claims] == ["jobdeck/store/sqlite/claim.py"] * (bad == 0)
+
+
+def test_the_nodes_of_a_plan_are_below_the_one_that_needs_them(tmp_path: Path) -> None:
+    with Board(ATOMIC, tmp_path) as board:
+        (take,) = board.look_inside(tmp_path)[0].statements
+    assert take.plan == ("SEARCH jobs USING INTEGER PRIMARY KEY (rowid=?)", "SCALAR SUBQUERY 1", "  SCAN jobs")

@@ -115,6 +115,47 @@ def test_the_users_own_tables_stay_and_what_a_killed_lab_left_is_dropped(url: st
     assert not report.is_broken
 
 
+@pytest.mark.parametrize("program", [READ_COMMITTED, FOR_UPDATE, SKIP_LOCKED], ids=lambda program: program.name)
+def test_a_look_inside_has_the_plans_of_the_server_and_the_claim_of_jobdeck(program: Program, url: str, tmp_path: Path) -> None:
+    with Board(program, tmp_path, server=url) as board:
+        board.step(0)
+        rows = board.rows()
+        for _ in range(2):
+            sections = board.look_inside(tmp_path)
+        assert board.rows() == rows, "it changes nothing"
+        assert len(schemas(url)) == 1
+    assert schemas(url) == []
+    lane = sections[0]
+    assert lane.is_atomic == (program is not READ_COMMITTED)
+    assert [each.sql for each in lane.statements] == [step.sql for step in program.steps if step.sql]
+    select, update, commit = (each.plan for each in lane.statements)
+    assert (select[0], update[0], commit) == ("Limit", "Update on jobs", ())
+    assert any("LockRows" in node for node in select) == lane.is_atomic
+    if not lane.is_atomic:
+        assert len(sections) == 1
+        return
+    (claim,) = sections[1].statements
+    assert "FOR UPDATE SKIP LOCKED" in claim.sql
+    assert any("Index Scan using jobdeck_ready on jobdeck_jobs" in node for node in claim.plan)
+    name, _, line = claim.place.partition(":")
+    assert name == "jobdeck/store/postgres/claim.py"
+    assert "execute" in (ROOT / "core" / name).read_text().splitlines()[int(line) - 1]
+
+
+def test_a_server_that_takes_no_options_is_played_on_without_the_plan_of_jobdeck(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "jobdeck_tui.lab.scheduler.postgres_inside.in_schema", lambda url, schema: f"{url}&options=-cnothing%3D1"
+    )
+    with Board(SKIP_LOCKED, tmp_path, server=url) as board:
+        sections = board.look_inside(tmp_path)
+        assert "Its plan is not available" in sections[1].why
+        assert sections[1].statements == ()
+        assert board.step(0) is not None
+    assert schemas(url) == []
+
+
 def test_the_board_of_a_screen_has_lanes_of_the_server_and_says_if_it_is_away(url: str) -> None:
     assert list(programs_for(server_of(url)))[-3:] == ["pg-plain", "pg-lock", "pg-skip"]
     assert server_of("jobs.db") is None

@@ -84,6 +84,21 @@ class MadeRun:
         return (Section("claim", "One UPDATE takes the job.", (statement,)),)
 
 
+MADE = Section(
+    "claim",
+    "One UPDATE takes the job.",
+    (
+        Statement(
+            "UPDATE jobdeck_jobs SET state = 'running' WHERE id = ? AND state = 'pending'",
+            ("SEARCH jobdeck_jobs USING INTEGER PRIMARY KEY (rowid=?)",),
+            "jobdeck/store/sqlite/claim.py:174",
+            "_claim",
+        ),
+    ),
+)
+"""What jobdeck runs, at a line that does not move with its code."""
+
+
 def plant(monkeypatch: pytest.MonkeyPatch, view: LiveView | None = None, report: LabReport | None = None) -> list[MadeRun]:
     """Let experiments show this."""
     made: list[MadeRun] = []
@@ -253,6 +268,68 @@ def test_the_board_tries_every_order_and_plays_the_worst_one(still: FrozenQueue,
         assert "RETURNING id" in text(pilot, "#lab-workers")
         await press_and_see(pilot, "1", "2")
         assert "no job" in text(pilot, "#ladder")
+
+    play(still.app(), scene)
+
+
+async def open_inside(pilot: Pilot[Any], *lanes: str) -> None:
+    """Look inside the board, after these keys."""
+    await open_board(pilot)
+    await press_and_see(pilot, *lanes)
+    await pilot.press("i")
+    await wait_for(pilot, lambda: "step 1" in text(pilot, "#inside"))
+    await wait_for_redraw(pilot)
+
+
+@sizes
+@pytest.mark.parametrize("lane", [0, 1], ids=["naive", "atomic"])
+def test_a_look_inside_the_board(
+    snap_compare: Compare, still: FrozenQueue, size: tuple[int, int], lane: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobdeck_tui.lab.scheduler.tables.record_operation", lambda *_: MADE)
+
+    async def show(pilot: Pilot[Any]) -> None:
+        await open_inside(pilot, *"l" * lane, "1", "2")
+
+    assert snap_compare(still.app(), terminal_size=size, run_before=show)
+
+
+def test_the_look_inside_is_that_of_the_lane_and_the_board_is_played_beside_it(still: FrozenQueue) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        await open_inside(pilot)
+        assert "not atomic" in text(pilot, "#inside")
+        assert "SCAN jobs" in text(pilot, "#inside")
+        assert "in jobdeck" not in text(pilot, "#inside")
+        await press_and_see(pilot, "1", "2")
+        assert "SELECT → job 1" in text(pilot, "#ladder")
+        await pilot.press("l")
+        await wait_for(pilot, lambda: "the same in jobdeck: claim" in text(pilot, "#inside"))
+        assert "RETURNING id" in text(pilot, "#inside")
+        assert "jobdeck/store/sqlite/claim.py:" in text(pilot, "#inside")
+        await pilot.press("e")
+        await wait_for(pilot, lambda: "0 of 6 orders" in text(pilot, "#lab-verdict"))
+        board = pilot.app.screen
+        await pilot.press("escape")
+        assert pilot.app.screen is board, "the first escape closes the look inside only"
+        assert not board.query_one("#inside").display
+        await pilot.press("escape")
+        await wait_for(pilot, lambda: isinstance(pilot.app.screen, LabScreen))
+
+    play(still.app(), scene)
+
+
+def test_space_plays_and_arrows_scroll_while_the_look_inside_is_open(still: FrozenQueue) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        await open_inside(pilot, "l", "l", "l", "l")
+        board = pilot.app.screen
+        assert isinstance(board, SchedulerScreen)
+        await pilot.press("e")
+        await wait_for(pilot, lambda: board.is_playing)
+        await pilot.press("space")
+        assert not board.is_playing
+        await pilot.press("l")
+        await pilot.press("j")
+        await wait_for(pilot, lambda: board.query_one("#inside").scroll_offset.y == 1)
 
     play(still.app(), scene)
 

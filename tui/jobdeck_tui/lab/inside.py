@@ -20,8 +20,9 @@ import jobdeck
 from jobdeck import LeaseLost, Queue, Registry, Settings, Worker, job, record
 
 from . import naive_worker
+from .place import executing_place, format_place
+from .plans import sqlite_plan
 
-_PACKAGE = Path(jobdeck.__file__).parent
 _LEASE = 0.2
 _PATIENCE = 3.0
 _QUIET = ("jobdeck_counts", "jobdeck_metrics", "jobdeck_totals", "jobdeck_workers", "pragma", "jobdeck_meta", "sqlite_")
@@ -34,9 +35,9 @@ class Statement:
 
     sql: str
     plan: tuple[str, ...]
-    """The lines of its query plan; none for `BEGIN` and `COMMIT`."""
+    """The lines of its query plan, a node below another one two blanks further right; none for `BEGIN` and `COMMIT`."""
     place: str
-    """The file and the line that executed it: `store/sqlite/claim.py:174`."""
+    """The file and the line that executed it, such as `store/sqlite/claim.py:174`; on the scheduler's board, its step."""
     function: str
 
 
@@ -48,6 +49,8 @@ class Section:
     why: str
     """The reason why it is safe, or is not."""
     statements: tuple[Statement, ...]
+    is_atomic: bool | None = None
+    """`True` if no other worker can come between its statements; `None` if that is not the question."""
 
 
 @record
@@ -82,12 +85,8 @@ class _Probe:
 
     def record(self, _cursor: object, sql: str, values: Any) -> bool:
         """Record a statement, and the line of jobdeck that executed it: the innermost one on the stack."""
-        frame = sys._getframe(1)
-        while frame.f_back is not None and not Path(frame.f_code.co_filename).is_relative_to(_PACKAGE):
-            frame = frame.f_back
-        found = inspect.getframeinfo(frame, context=0)
-        place = _place(found.filename, found.lineno)
-        self.seen.append(_Seen(" ".join(sql.split()), values, place, frame.f_code.co_qualname))
+        place, function = executing_place(sys._getframe(1))
+        self.seen.append(_Seen(one_line(sql), values, place, function))
         return True
 
     def start(self) -> None:
@@ -104,10 +103,9 @@ def _fail() -> None:
     raise ConnectionError("the dependency is down")
 
 
-def _place(file: str, line: int) -> str:
-    path = Path(file)
-    inside = path.is_relative_to(_PACKAGE)
-    return f"{path.relative_to(_PACKAGE.parent) if inside else Path('jobdeck_tui', *path.parts[-2:])}:{line}"
+def one_line(sql: str) -> str:
+    """Return a statement on one line."""
+    return " ".join(sql.split())
 
 
 def _enqueue(probe: _Probe) -> None:
@@ -210,13 +208,21 @@ def look_inside(experiment: str, folder: Path, lanes: Sequence[tuple[Path, bool]
     found = []
     for name in _SECTIONS.get(experiment, ()):
         if name in _OPERATIONS:
-            found.append(_recorded(_OPERATIONS[name], folder, own))
+            found.append(record_operation(name, folder, own))
         elif naive is not None:
             found.append(_naive(name, naive))
     return tuple(found)
 
 
-def _recorded(operation: _Operation, folder: Path, file: Path | None) -> Section:
+def record_operation(name: str, folder: Path, file: Path | None = None) -> Section:
+    """Perform an operation of jobdeck on a queue of its own, and return the statements that it ran.
+
+    Args:
+        name: `claim`, `complete`, …
+        folder: a scratch folder, for that queue.
+        file: the queue that is asked for the query plans; that of its own if `None`.
+    """
+    operation = _OPERATIONS[name]
     own = folder / f"inside-{time.monotonic_ns()}"
     own.mkdir()
     probe = _Probe(own)
@@ -265,9 +271,9 @@ def _naive(name: str, file: Path) -> Section:
     with contextlib.closing(plans):
         statements = tuple(
             Statement(
-                " ".join(sql.split()),
+                one_line(sql),
                 plans.of(sql, _AnyValue()),
-                _place(inspect.getfile(each), _line(each, sql)),
+                format_place(inspect.getfile(each), _line(each, sql)),
                 each.__qualname__,
             )
             for sql, each in functions
@@ -298,7 +304,7 @@ class _Plans:
             return ()
         try:
             found = self._connection.execute(f"EXPLAIN QUERY PLAN {sql}", values)
-            return tuple(str(row[3]) for row in found)
+            return sqlite_plan(found)
         except apsw.Error as error:
             return (f"no plan: {error}",)
 

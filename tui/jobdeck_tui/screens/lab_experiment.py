@@ -25,6 +25,7 @@ from ..widgets.base.strips import Piece
 from ..widgets.base.styled_text import StyledLine
 from ..widgets.base.text_view import TextView
 from ..widgets.chrome.key_hints import KeyHints
+from ..widgets.lab.inside_view import InsideView
 from ..widgets.lab.live_picture import LivePicture, headline
 from ..widgets.lab.verdict_table import VerdictTable
 from .base import CockpitScreen, TooSmall
@@ -112,7 +113,7 @@ class ExperimentScreen(CockpitScreen):
         yield ExperimentTitle(id="lab-title")
         with Container(id="play"):
             yield LivePicture(id="picture")
-            yield TextView("look inside", "", id="inside")
+            yield InsideView(id="inside")
         with Container(id="judged"):
             yield VerdictTable(id="lab-verdicts")
             yield TextView("what happens", "", follow=True, id="lab-events")
@@ -302,8 +303,7 @@ class ExperimentScreen(CockpitScreen):
         self.set_class(shown, "-inside")
         if not shown or self._run is None:
             return
-        view = self.query_one("#inside", TextView)
-        view.show([[("Recording the statements …", "quiet")]])
+        self.query_one(InsideView).show_waiting()
         run = self._run
 
         def inspect() -> None:
@@ -313,9 +313,8 @@ class ExperimentScreen(CockpitScreen):
 
     def on_experiment_screen_inspected(self, message: Inspected) -> None:
         """Show what is inside."""
-        view = self.query_one("#inside", TextView)
-        view.show(_inside_lines(message.sections))
-        view.scroll_home(animate=False)
+        view = self.query_one(InsideView)
+        view.show_sections(message.sections)
         view.focus()
 
     def action_close(self) -> None:
@@ -335,18 +334,3 @@ def _event_line(at: float, lane: str, text: str) -> StyledLine:
 def _closing_lines(report: LabReport) -> list[StyledLine]:
     harmless = [f"The lane {lane} was to fail, and did not in this run; R runs it again." for lane in report.harmless]
     return [*([(text, "warning")] for text in harmless), *([(note, "")] for note in report.findings.notes)]
-
-
-def _inside_lines(sections: tuple[Section, ...]) -> list[StyledLine]:
-    if not sections:
-        return [[("There is nothing to look into yet.", "quiet")]]
-    lines: list[StyledLine] = []
-    for section in sections:
-        lines += [[(section.title, "strong")], [(section.why, "")]]
-        for each in section.statements:
-            lines.append([])
-            lines.append([(each.place, "accent"), (f"  {each.function}", "quiet")])
-            lines.append([(safe(each.sql), "strong")])
-            lines += [[(f"  └ {safe(step)}", "quiet")] for step in each.plan]
-        lines.append([])
-    return lines[:-1]

@@ -25,8 +25,13 @@ from ..widgets.base.choice_bar import Choice, ChoiceBar, ChoiceGroups, LabeledCh
 from ..widgets.base.styled_text import StyledLine
 from ..widgets.base.text_view import TextView
 from ..widgets.chrome.key_hints import KeyHints
+from ..widgets.lab.inside_view import InsideView
 from .base import CockpitScreen, TooSmall
 
+WIDE = 110
+"""The minimum number of columns to look inside beside the ladder."""
+HUGE = 170
+"""The minimum number of columns to show the last step beside both."""
 _PLAY = 0.8
 """Seconds between two steps of a counterexample that plays by itself."""
 _NUMBER = 4
@@ -41,7 +46,10 @@ _ENGINE = {
 
 
 class SchedulerScreen(CockpitScreen):
-    """The board of one lane: the next step of each worker, the ladder so far, the last step with its rows, a verdict."""
+    """The board of one lane: the next step of each worker, the ladder so far, the last step with its rows, a verdict.
+
+    The look inside takes the place of the last step, on a small terminal also that of the ladder and the verdict.
+    """
 
     HELP_TITLE = "You are the scheduler"
     KEYMAP_SCOPE = "scheduler"
@@ -59,6 +67,12 @@ class SchedulerScreen(CockpitScreen):
         ),
         Binding("u", "step_back", "step back", tooltip="Take the last step back, by replaying the others"),
         Binding("e", "enumerate", "every order", tooltip="Try every order, and play the shortest one that runs a job twice"),
+        Binding(
+            "i",
+            "inside",
+            "look inside",
+            tooltip="The statements of the lane, their query plans, why they are atomic or not, the same in jobdeck",
+        ),
         Binding("space", "play", "play", tooltip="Play the counterexample, or pause it"),
         Binding(
             "l",
@@ -68,8 +82,8 @@ class SchedulerScreen(CockpitScreen):
         ),
         Binding("H", "lane(-1)", "lane before", show=False, tooltip="The lane before"),
         Binding("w", "workers", "workers", tooltip="Play with three workers, or with two again"),
+        Binding("escape,q", "close", "back", key_display="esc", tooltip="Close the look inside, or go back to the experiments"),
         Binding("r", "reset", "reset", tooltip="Put every worker back to its first step"),
-        Binding("escape,q", "close", "back", key_display="esc", tooltip="Back to the experiments"),
     ]
 
     class Pictured(Message):
@@ -98,6 +112,7 @@ class SchedulerScreen(CockpitScreen):
                     ladder.can_focus = last.can_focus = False
                     yield ladder
                     yield last
+                    yield InsideView(id="inside")
             yield view
         yield KeyHints(id="hints")
         yield TooSmall()
@@ -139,7 +154,15 @@ class SchedulerScreen(CockpitScreen):
         self.call_after_refresh(self._show_ladder)  # the number of workers changes its width
         self.query_one("#last-step", TextView).show(_last_step(picture))
         self.query_one("#lab-verdict", TextView).show(_verdict(picture))
+        self._show_inside(picture)
         self.query_one(KeyHints).refresh()
+
+    def _show_inside(self, picture: BoardPicture) -> None:
+        view = self.query_one(InsideView)
+        if picture.inside is None:
+            view.show_waiting()
+        else:
+            view.show_sections(picture.inside)
 
     def _show_ladder(self) -> None:
         if self.picture is not None and self.picture.workers:
@@ -150,6 +173,8 @@ class SchedulerScreen(CockpitScreen):
 
     def on_resize(self, event: Resize) -> None:
         super().on_resize(event)
+        self.set_class(event.size.width >= WIDE, "-wide")
+        self.set_class(event.size.width >= HUGE, "-huge")
         self.call_after_refresh(self._show_ladder)
 
     def _show_workers(self, picture: BoardPicture) -> None:
@@ -224,9 +249,20 @@ class SchedulerScreen(CockpitScreen):
         self._set_playing(False)
         self.session.reset()
 
+    def action_inside(self) -> None:
+        """Show or hide what is inside the lane."""
+        shown = not self.has_class("-inside")
+        self.set_class(shown, "-inside")
+        self.session.look_inside(shown)
+        self.set_focus(self.query_one(InsideView) if shown else None)
+        self.call_after_refresh(self._show_ladder)
+
     def action_close(self) -> None:
-        """Go back to the experiments."""
-        self.app.pop_screen()
+        """Hide what is inside, or go back to the experiments."""
+        if self.has_class("-inside"):
+            self.action_inside()
+        else:
+            self.app.pop_screen()
 
     def on_choice_bar_chosen(self, event: ChoiceBar.Chosen) -> None:
         """Go to the clicked lane."""

@@ -10,7 +10,9 @@ from typing import Self
 
 from jobdeck import record
 
+from ..inside import Section
 from ..ledger import LedgerReader, append
+from .inside import look_inside
 from .programs import LaneStep, Program, StepKind
 from .tables import TableRow, open_table
 
@@ -98,6 +100,14 @@ class Board:
     def rows(self) -> Sequence[TableRow]:
         """Return the committed rows."""
         return self._table.rows()
+
+    def look_inside(self, folder: Path) -> tuple[Section, ...]:
+        """Return the statements of the lane with their plans, and what jobdeck does instead. Takes some tenths of a second.
+
+        Args:
+            folder: a scratch folder, for a queue of jobdeck.
+        """
+        return look_inside(self.program, self._table, folder)
 
     def next_step(self, worker: int) -> LaneStep | None:
         """Return the step that the worker takes next; `None` if it is done."""

@@ -10,10 +10,14 @@ import contextlib
 import re
 import secrets
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..inside import Section
+from ..plans import postgres_plan
+from .postgres_inside import record_on_server
 from .programs import LaneStep
-from .tables import LaneTable, Performed, TableRow
+from .tables import LaneTable, Performed, TableRow, has_plan
 
 if TYPE_CHECKING:
     import psycopg
@@ -44,6 +48,7 @@ class PostgresTable(LaneTable):
             OSError: the server cannot be used.
         """
         super().__init__(jobs)
+        self._url = url
         self._schema = f"{PREFIX}{secrets.token_hex(4)}"
         try:
             self._own = self._connect(url)
@@ -99,7 +104,7 @@ class PostgresTable(LaneTable):
         elif sql != "COMMIT":
             connection.execute("SAVEPOINT step")
         try:
-            done = self._run(connection, re.sub(r":(\w+)", r"%(\1)s", sql), values)
+            done = self._run(connection, _with_names(sql), values)
         except _driver().errors.LockNotAvailable:
             connection.execute("ROLLBACK" if begin else "ROLLBACK TO SAVEPOINT step")
             return Performed((step.sql,), "waits: the row is locked", taken, blocked=True)
@@ -114,6 +119,22 @@ class PostgresTable(LaneTable):
     def rows(self) -> Sequence[TableRow]:
         found = self._run(self._own, "SELECT id, state, coalesce(worker, '') FROM jobs ORDER BY id")
         return [TableRow(*row) for row in found]
+
+    def plan(self, sql: str) -> tuple[str, ...]:
+        statement = sql.rpartition("; ")[2]
+        if not has_plan(statement):
+            return ()
+        values = {"worker": "worker 1", "job": 1}
+        found = self._run(self._own, f"EXPLAIN (COSTS OFF) {_with_names(statement)}", values)
+        return postgres_plan(line for (line,) in found)
+
+    def record(self, operation: str, folder: Path) -> Section:
+        return record_on_server(operation, self._url, self._schema)
+
+
+def _with_names(sql: str) -> str:
+    """Return a statement with its values named as the driver wants them."""
+    return re.sub(r":(\w+)", r"%(\1)s", sql)
 
 
 def _driver() -> Any:

@@ -47,10 +47,19 @@ class Program:
     claim: str
     """The claim of the lane, in one sentence."""
     steps: tuple[LaneStep, ...]
+    why: str = ""
+    """The reason why the statements are atomic together, or are not."""
+    in_jobdeck: tuple[str, ...] = ()
+    """The operations of jobdeck that do the same: `claim`, …; none if the statements are not atomic."""
     on_postgres: bool = False
     """`True` if it runs on a PostgreSQL server, if one is configured."""
     is_jobdeck: bool = False
     """`True` if the claim is the one of jobdeck's engine, on a real queue."""
+
+    @property
+    def is_atomic(self) -> bool:
+        """Return whether no other worker can come between the statements."""
+        return bool(self.in_jobdeck)
 
 
 NAIVE = Program(
@@ -58,12 +67,17 @@ NAIVE = Program(
     "SELECT, then UPDATE",
     "Between the SELECT and the UPDATE another worker may select the same job.",
     (LaneStep("SELECT", _FIRST), LaneStep("UPDATE", _TAKE + ":job"), RUN),
+    "Each statement is atomic; the two together are not. The UPDATE finds the row by its id alone: it does not ask whether"
+    " the job is still pending.",
 )
 ATOMIC = Program(
     "atomic",
     "one UPDATE … RETURNING",
     "One statement finds the job and takes it; nothing can come between.",
     (LaneStep("UPDATE", f"{_TAKE}({_FIRST}) RETURNING id"), RUN),
+    "One statement is one transaction: it takes the write lock, finds the row and changes it. No other worker writes"
+    " meanwhile.",
+    ("claim",),
 )
 IMMEDIATE = Program(
     "immediate",
@@ -76,24 +90,28 @@ IMMEDIATE = Program(
         LaneStep("COMMIT", "COMMIT"),
         RUN,
     ),
+    "The write lock is taken before the SELECT and held until the COMMIT: the row is still pending when the UPDATE takes it. A"
+    " plain BEGIN would take the lock after the SELECT.",
+    ("claim",),
 )
 JOBDECK = Program(
     "jobdeck",
     "jobdeck's own claim",
     "The engine's real claim: one UPDATE inside BEGIN IMMEDIATE, with a lease.",
     (LaneStep("claim", kind=StepKind.CLAIM), RUN, LaneStep("complete", kind=StepKind.COMPLETE)),
+    in_jobdeck=("claim", "complete"),
     is_jobdeck=True,
 )
 
 
-def _in_transaction(name: str, title: str, claim: str, select: str) -> Program:
+def _in_transaction(name: str, title: str, claim: str, select: str, why: str, in_jobdeck: tuple[str, ...] = ()) -> Program:
     steps = (
         LaneStep("SELECT", f"BEGIN; {select}"),
         LaneStep("UPDATE", _TAKE + ":job"),
         LaneStep("COMMIT", "COMMIT"),
         RUN,
     )
-    return Program(name, title, claim, steps, on_postgres=True)
+    return Program(name, title, claim, steps, why, in_jobdeck, on_postgres=True)
 
 
 READ_COMMITTED = _in_transaction(
@@ -101,18 +119,24 @@ READ_COMMITTED = _in_transaction(
     "PostgreSQL, READ COMMITTED",
     "Both read the row as pending; the second UPDATE waits, and then takes it, too.",
     _FIRST,
+    "READ COMMITTED protects a statement, not the transaction: a plain SELECT locks nothing. The UPDATE that waited finds its"
+    " row by the id alone, and takes it again.",
 )
 FOR_UPDATE = _in_transaction(
     "pg-lock",
     "PostgreSQL, SELECT … FOR UPDATE",
     "The SELECT locks the row: the other one waits, and then finds no pending job.",
     f"{_FIRST} FOR UPDATE",
+    "FOR UPDATE locks the row until the COMMIT. The other SELECT waits, then reads the row again and finds it running.",
+    ("claim",),
 )
 SKIP_LOCKED = _in_transaction(
     "pg-skip",
     "PostgreSQL, FOR UPDATE SKIP LOCKED",
     "The SELECT locks the row, and others skip it: no wait, and no double run.",
     f"{_FIRST} FOR UPDATE SKIP LOCKED",
+    "FOR UPDATE locks the row until the COMMIT, and SKIP LOCKED lets the other SELECT go on to the next pending job at once.",
+    ("claim",),
 )
 POSTGRES_PROGRAMS = {program.name: program for program in (READ_COMMITTED, FOR_UPDATE, SKIP_LOCKED)}
 """The lanes of a PostgreSQL server."""
@@ -121,12 +145,11 @@ PROGRAMS = {program.name: program for program in (NAIVE, ATOMIC, IMMEDIATE, JOBD
 
 
 def programs_for(server: str | None) -> dict[str, Program]:
-    """Return the lanes: those of PostgreSQL come last, if a server is configured and its driver is installed."""
-    if server is None or find_spec("psycopg") is None:
-        return PROGRAMS
-    return PROGRAMS | POSTGRES_PROGRAMS
+    """Return the lanes: those of PostgreSQL come last, if there is a server for them (see `server_of`)."""
+    return PROGRAMS if server is None else PROGRAMS | POSTGRES_PROGRAMS
 
 
 def server_of(database: str) -> str | None:
-    """Return the address of the PostgreSQL server of a database's address; `None` if it is another kind of database."""
-    return database if database.startswith(("postgresql://", "postgres://")) else None
+    """Return the address of a database that lanes can be played on: on a PostgreSQL server, with its driver installed."""
+    on_server = database.startswith(("postgresql://", "postgres://")) and find_spec("psycopg") is not None
+    return database if on_server else None

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from jobdeck import record
 
 from ...scratch_folder import scratch_folder
+from ..inside import Section
 from .board import Board, Move, Schedule
 from .interleavings import Enumeration, enumerate_interleavings
 from .programs import NAIVE, LaneStep, Program, programs_for
@@ -41,6 +42,8 @@ class BoardPicture:
     """The result of trying every order, if it was asked for."""
     script: Schedule
     """The counterexample that is being replayed; empty if there is none."""
+    inside: tuple[Section, ...] | None = None
+    """The look inside the lane, if it was asked for."""
     problem: str = ""
     """The reason why the lab cannot go on."""
 
@@ -76,6 +79,9 @@ class SchedulerSession:
         self._last: Move | None = None
         self._enumeration: Enumeration | None = None
         self._script: Schedule = ()
+        self._is_inside = False
+        self._inside: dict[str, tuple[Section, ...]] = {}
+        """Lane → the look inside it."""
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="jobdeck-lab", daemon=True)
         self._thread.start()
@@ -108,6 +114,10 @@ class SchedulerSession:
         """Play with three workers, or with two again."""
         self._commands.put(self._change_workers)
 
+    def look_inside(self, shown: bool) -> None:
+        """Look inside each lane that is played from now on, or no longer."""
+        self._commands.put(lambda: self._set_inside(shown))
+
     def close(self) -> None:
         """End the thread, and remove everything."""
         self._closed = True
@@ -127,13 +137,18 @@ class SchedulerSession:
                         command()
                         if not self._closed:
                             self._answer()
+                        if self._is_inside and self._program.name not in self._inside and not self._closed:
+                            self._inside[self._program.name] = self._own.look_inside(folder)
+                            self._answer()
                 finally:
                     if self._board is not None:
                         self._board.close()
         except Exception as error:  # shown on the screen: a thread that dies silently looks like a lab that hangs
             if not self._closed:
                 self._show(
-                    BoardPicture(self._program, (), (), (), None, (), (), 0, None, (), f"{type(error).__name__}: {error}")
+                    BoardPicture(
+                        self._program, (), (), (), None, (), (), 0, None, (), problem=f"{type(error).__name__}: {error}"
+                    )
                 )
 
     def _open(self) -> None:
@@ -162,8 +177,12 @@ class SchedulerSession:
             board.double_runs,
             self._enumeration,
             self._script,
+            self._inside.get(self._program.name) if self._is_inside else None,
         )
         self._show(picture)
+
+    def _set_inside(self, shown: bool) -> None:
+        self._is_inside = shown
 
     def _step(self, worker: int) -> None:
         if worker < self._own.workers:

@@ -13,6 +13,8 @@ import apsw
 import jobdeck
 from jobdeck import Job, Queue, Registry, Settings, State, StoreBusy, job, record
 
+from ..inside import Section, record_operation
+from ..plans import sqlite_plan
 from .programs import LaneStep, Program, StepKind
 
 _JOB = "lab.job"
@@ -72,6 +74,19 @@ class LaneTable(ABC):
     def rows(self) -> Sequence[TableRow]:
         """Return the committed rows."""
 
+    @abstractmethod
+    def plan(self, sql: str) -> tuple[str, ...]:
+        """Return the lines of the query plan of a step's statement, as the database gives them; none for one without rows."""
+
+    def record(self, operation: str, folder: Path) -> Section:
+        """Perform an operation of jobdeck on a scratch queue in a database of this kind, and return its statements.
+
+        Args:
+            operation: `claim`, …
+            folder: a scratch folder.
+        """
+        return record_operation(operation, folder)
+
 
 class PlainTable(LaneTable):
     """A table of jobs in an SQLite file of its own."""
@@ -117,6 +132,17 @@ class PlainTable(LaneTable):
         found = self._own.execute("SELECT id, state, coalesce(worker, '') FROM jobs ORDER BY id")
         return [TableRow(*row) for row in found]
 
+    def plan(self, sql: str) -> tuple[str, ...]:
+        if not has_plan(sql):
+            return ()
+        values = {name: None for name in ("worker", "job") if f":{name}" in sql}
+        return sqlite_plan(self._own.execute(f"EXPLAIN QUERY PLAN {sql}", values))
+
+
+def has_plan(sql: str) -> bool:
+    """Return whether a statement reads or writes rows."""
+    return sql.startswith(("SELECT", "UPDATE"))
+
 
 def _handler() -> None:
     """Never called: the viewer runs the jobs."""
@@ -133,6 +159,7 @@ class EngineQueue(LaneTable):
         registry = Registry()
         job(name=_JOB, registry=registry)(_handler)
         settings = Settings(database=str(file), synchronous="OFF")
+        self._file = file
         self._statements: list[str] = []
         self._queues = [self._open.enter_context(Queue(settings=settings, registry=registry)) for _ in range(workers)]
         for queue in self._queues:
@@ -177,6 +204,12 @@ class EngineQueue(LaneTable):
             TableRow(n, str(each.state), each.worker or "", "" if each.lease is None else f"{each.lease:x}"[-4:])
             for n, each in enumerate(self._queues[0].get_many(self._ids), start=1)
         ]
+
+    def plan(self, sql: str) -> tuple[str, ...]:
+        return ()  # the steps are operations of the engine, whose statements are recorded
+
+    def record(self, operation: str, folder: Path) -> Section:
+        return record_operation(operation, folder, self._file)
 
 
 def open_table(program: Program, folder: Path, workers: int, jobs: int, server: str | None = None) -> LaneTable:
