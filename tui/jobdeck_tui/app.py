@@ -377,11 +377,13 @@ class Cockpit(CockpitBase):
 
     def action_tour(self, plan: str = "5m") -> None:
         """Open the tour."""
+        from .lab.scheduler.programs import server_of
         from .screens.tour import TourScreen
         from .tour.session import TourSession
 
         if self.demo is not None and not any(isinstance(screen, (TourScreen, ModalScreen)) for screen in self.screen_stack):
-            self.push_screen(TourScreen(lambda demo, on_change: TourSession(plan, demo, on_change)))
+            server = server_of(self.database_url)
+            self.push_screen(TourScreen(lambda demo, on_change: TourSession(plan, demo, on_change, server=server)))
 
     def action_break_something(self) -> None:
         """Pick a fault, and cause it."""

@@ -36,6 +36,17 @@ def test_the_notes_are_those_of_the_tour_that_runs(jobdeck: CommandLine) -> None
     assert {"question", "choices", "problem", "solution", "why", "trade_off", "notes"} <= documents[0].keys()
 
 
+def test_the_notes_have_the_step_on_postgresql_if_a_server_is_configured(jobdeck: CommandLine) -> None:
+    def names(*words: str) -> list[str]:
+        return [json.loads(line)["name"] for line in jobdeck.done(*words, "lab", "notes", "--json").splitlines()]
+
+    assert "row-locks" not in names()
+    assert names("--db", "postgresql:///app") == [step.name for step in steps_of("5m", has_server=True)]
+    with scratch_folder("jobdeck-demo-", "The demo") as folder:
+        StagedTour(folder, server="postgresql:///app").start()
+        assert "row-locks" in names(), "the tour that runs has it"
+
+
 def test_notes_have_no_seed_and_no_report(jobdeck: CommandLine) -> None:
     assert jobdeck("lab", "notes", "--seed", "7").exit_code == 2
 

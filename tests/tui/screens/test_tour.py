@@ -37,11 +37,22 @@ VERDICTS: list[Line] = [
 ]
 
 
+LOCKS: list[Line] = [
+    [("              ", ""), ("FOR UPDATE        ", "accent"), ("SKIP LOCKED", "accent")],
+    [(" 1  worker 1  ", "quiet"), ("SELECT → job 1    ", "good"), ("SELECT → job 1", "good")],
+    [(" 2  worker 2  ", "quiet"), ("waits: locked     ", "warning"), ("SELECT → job 2", "good")],
+    [(" 3  worker 1  ", "quiet"), ("UPDATE → 1 row    ", ""), ("UPDATE → 1 row", "")],
+    [(" 4  worker 1  ", "quiet"), ("COMMIT            ", ""), ("COMMIT", "")],
+    [(" 5  worker 2  ", "quiet"), ("SELECT → job 2    ", "good"), ("UPDATE → 1 row", "")],
+    [("    run twice ", "quiet"), ("✓ ", "good"), ("0 of 10 orders  ", ""), ("✓ ", "good"), ("0 of 70 orders", "")],
+]
+
+
 class TourOnScreen:
     """The cockpit of a demo, with a staged tour in it."""
 
-    def __init__(self, still: FrozenQueue, folder: Path) -> None:
-        self.staged = StagedTour(folder)
+    def __init__(self, still: FrozenQueue, folder: Path, *, server: str | None = None) -> None:
+        self.staged = StagedTour(folder, server=server)
         self.app = still.app()
         self.app.demo = self.staged  # type: ignore[assignment]
 
@@ -72,6 +83,20 @@ def test_each_step_with_what_to_say(snap_compare: Compare, tour: TourOnScreen, a
         await tour.open(pilot, at)
         await pilot.press("j", "space")
         await tour.end_act(pilot, VERDICTS if at else LADDER)
+
+    assert snap_compare(tour.app, terminal_size=size, run_before=say)
+
+
+@sizes
+def test_the_step_on_a_postgresql_server(
+    snap_compare: Compare, still: FrozenQueue, tmp_path: Path, size: tuple[int, int]
+) -> None:
+    tour = TourOnScreen(still, tmp_path, server="postgresql:///app")
+
+    async def say(pilot: Pilot[Any]) -> None:
+        await tour.open(pilot)
+        await pilot.press("5", "s", "j", "j", "space")
+        await tour.end_act(pilot, LOCKS)
 
     assert snap_compare(tour.app, terminal_size=size, run_before=say)
 
@@ -142,6 +167,24 @@ def test_a_broken_promise_is_said_and_not_talked_over(tour: TourOnScreen) -> Non
         await pilot.press("space")
         tour.staged.acts[-1].end(ActResult("jobdeck 1 of 20.", [], is_broken=True))
         await wait_for(pilot, lambda: "broke a promise" in text(pilot, "#tour-live"))
+
+    scene_of(tour, scene)
+
+
+def test_the_address_of_the_command_gives_the_tour_its_step_on_the_server(
+    tour: TourOnScreen,
+) -> None:
+    async def scene(pilot: Pilot[Any]) -> None:
+        await press_keys()(pilot)
+        for address, name in (("/home/me/jobs.db", "wake-up"), ("postgresql://me@db/app", "row-locks")):
+            tour.app.database_url = address
+            await pilot.press("T")
+            await wait_for(pilot, lambda: isinstance(pilot.app.screen, TourScreen))
+            await wait_for(pilot, lambda: text(pilot, "#tour-question"))
+            await pilot.press("5", "s")
+            assert pilot.app.screen.session.step.name == name  # type: ignore[attr-defined]
+            await pilot.press("escape")
+            await wait_for(pilot, lambda: not isinstance(pilot.app.screen, TourScreen))
 
     scene_of(tour, scene)
 

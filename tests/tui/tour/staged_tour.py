@@ -37,8 +37,9 @@ class StagedAct:
 class StagedTour:
     """Starts sessions, and keeps their acts."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, server: str | None = None) -> None:
         self.folder = folder
+        self.server = server
         self.acts: list[StagedAct] = []
         self.now = 1000.0
 
@@ -47,4 +48,11 @@ class StagedTour:
             self.acts.append(StagedAct(name, changed))
             return self.acts[-1]
 
-        return TourSession(plan, self, on_change, monotonic=lambda: self.now, start_act=start_act)  # type: ignore[arg-type]
+        return TourSession(
+            plan,
+            self,  # type: ignore[arg-type]
+            on_change,
+            server=self.server,
+            monotonic=lambda: self.now,
+            start_act=start_act,
+        )

@@ -10,7 +10,10 @@ from jobdeck_tui.tour.acts import ACTS
 from jobdeck_tui.tour.notes import all_notes, step_notes
 from jobdeck_tui.tour.script import CHAPTERS, STEPS, TourStep, planned_seconds, steps_of
 
-every_step = pytest.mark.parametrize("step", STEPS, ids=lambda step: step.name)
+WITH_SERVER = steps_of("5m", has_server=True)
+#: Every text that a tour can show: the step before the server's ends with another sentence if there is none.
+TEXTS = (*STEPS, *(step for step in WITH_SERVER if step not in STEPS))
+every_step = pytest.mark.parametrize("step", TEXTS, ids=lambda step: step.name)
 
 
 def test_each_talking_point_is_a_chapter_with_steps_in_order() -> None:
@@ -28,6 +31,23 @@ def test_each_trade_off_is_said(words: str) -> None:
 def test_the_long_tour_takes_five_minutes_and_the_short_one_ninety_seconds() -> None:
     assert (planned_seconds(STEPS), planned_seconds(steps_of("90s"))) == (300, 90)
     assert {"concurrency", "error handling", "scalability", "trade-offs"} == {step.chapter for step in steps_of("90s")}
+
+
+def test_a_server_adds_one_step_right_after_its_trade_off_to_the_long_tour() -> None:
+    names = [step.name for step in WITH_SERVER]
+    at = names.index("row-locks")
+    assert names[:at] + names[at + 1 :] == [step.name for step in STEPS]
+    before = WITH_SERVER[at - 1]
+    assert "SQLite or PostgreSQL" in before.trade_off
+    assert before.trade_off.endswith("The next step shows it.")
+    assert before.chapter == WITH_SERVER[at].chapter
+    assert steps_of("90s", has_server=True) == steps_of("90s"), "ninety seconds stay ninety seconds"
+
+
+def test_without_a_server_the_trade_off_says_how_to_see_it() -> None:
+    (step,) = [step for step in STEPS if "SQLite or PostgreSQL" in step.trade_off]
+    assert step.trade_off.endswith("--db postgresql://… shows it.")
+    assert any("jobdeck --db postgresql://" in note and "demo --tour" in note for note in step.notes)
 
 
 @every_step

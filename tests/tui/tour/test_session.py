@@ -57,6 +57,16 @@ def test_back_returns_to_the_question_and_then_to_the_step_before(tour: StagedTo
     assert (session.at, session.phase) == (0, Phase.ASK)
 
 
+def test_a_server_gives_the_tour_its_step_in_the_chapter_of_the_trade_off(tmp_path: Path) -> None:
+    session = StagedTour(tmp_path, server="postgresql:///app").start()
+    assert len(session.steps) == len(STEPS) + 1
+    session.go_to_chapter(5)
+    session.skip()
+    assert (session.step.name, session.step.chapter) == ("row-locks", "scalability")
+    session.next()
+    assert session.phase is Phase.RUN
+
+
 def test_skipping_stops_what_runs_and_the_last_step_is_followed_by_the_summary(tour: StagedTour) -> None:
     session = tour.start("90s")
     session.next()
@@ -115,3 +125,12 @@ def test_the_notes_follow_the_tour_of_a_demo_that_runs(monkeypatch: pytest.Monke
         assert (position.plan, position.step, position.phase) == ("5m", STEPS[1].name, "ask")
         session.close()
         assert read_position() is None
+
+
+def test_the_notes_know_of_the_step_on_the_server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with scratch_folder("jobdeck-demo-", "The demo") as folder:
+        StagedTour(folder, server="postgresql:///app").start()
+        position = read_position()
+    assert position is not None
+    assert position.has_server

@@ -17,6 +17,7 @@ Examples:
   jobdeck demo --tour
   jobdeck demo --tour 90s
   jobdeck --threads 8 demo
+  jobdeck --db postgresql://me@db.example.org/app demo --tour
 """,
 )
 @click.option(
@@ -32,7 +33,8 @@ def demo_command(front: CliContext, tour: str | None) -> None:
 
     The traffic has several kinds and queues; some jobs are slow, some flaky, some always fail. B breaks something
     on purpose, and T opens the tour: a presentation whose steps run real experiments. The queue is deleted when the
-    cockpit closes.
+    cockpit closes. With a PostgreSQL database as --db, the tour has a step on that server, in a scratch schema that it
+    drops.
     """
     from .cockpit import open_cockpit
 

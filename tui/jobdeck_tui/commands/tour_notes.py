@@ -9,6 +9,7 @@ from shutil import get_terminal_size
 
 import click
 
+from ..lab.scheduler.programs import server_of
 from ..tour.notes import all_notes, step_notes
 from ..tour.position_file import Position, read_position
 from ..tour.script import LONG, steps_of
@@ -23,9 +24,15 @@ _NONE = "No tour is running. Start one in another terminal: jobdeck demo --tour"
 
 
 def show_notes(front: CliContext) -> None:
-    """Print all notes; on a terminal, those of the step that the running tour is at, until ctrl+c."""
+    """Print all notes; on a terminal, those of the step that the running tour is at, until ctrl+c.
+
+    If no tour is running, they are those of the tour that would start here, with the step on the configured server.
+    """
     position = read_position()
-    steps = steps_of(position.plan if position is not None else LONG)
+    if position is not None:
+        steps = steps_of(position.plan, has_server=position.has_server)
+    else:
+        steps = steps_of(LONG, has_server=server_of(front.settings.database) is not None)
     if front.json:
         for step in steps:
             print_json(asdict(step))
@@ -52,7 +59,7 @@ def _follow() -> None:
 def _text(position: Position | None, width: int) -> str:
     if position is None:
         return _NONE
-    steps = steps_of(position.plan)
+    steps = steps_of(position.plan, has_server=position.has_server)
     names = [step.name for step in steps]
     if position.step not in names:
         return "The tour is over: its summary is on the screen."

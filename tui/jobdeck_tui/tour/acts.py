@@ -26,6 +26,7 @@ from ..lab.scheduler.programs import ATOMIC, IMMEDIATE, JOBDECK, NAIVE, Program
 from ..lab.stage import ExperimentStopped, ExperimentStuck, Stage, TimelineEvent, describe_problem
 from ..scratch_folder import scratch_folder
 from .picture import ActResult, Line, bar, figure_lines, verdict_lines
+from .row_locks import play_row_locks
 
 SEED = 7
 _CLOSING = 3.0
@@ -59,6 +60,8 @@ class ActStage:
     demo: Demo
     show: Callable[[Sequence[Line]], None]
     """Shows the audience how far it is."""
+    server: str | None = None
+    """The address of a PostgreSQL database, if one is configured."""
     stopped: threading.Event = field(default_factory=threading.Event)
     experiment: Stage | None = None
 
@@ -78,13 +81,14 @@ Act = Callable[[ActStage], ActResult]
 class ActRun:
     """Runs an act on a thread of its own."""
 
-    def __init__(self, act: Act, demo: Demo, on_change: Callable[[], None]) -> None:
+    def __init__(self, act: Act, demo: Demo, on_change: Callable[[], None], *, server: str | None = None) -> None:
         """Start the act.
 
         Args:
             act: the act.
             demo: the demo beside which it runs.
             on_change: called on the act's thread after each change.
+            server: the address of a PostgreSQL database, for an act on it.
         """
         self.lines: Sequence[Line] = ()
         """Its present picture."""
@@ -94,7 +98,7 @@ class ActRun:
         self._on_change = on_change
         self._closed = False
         self._act = act
-        self._stage = ActStage(demo, self._show)
+        self._stage = ActStage(demo, self._show, server)
         self._thread = threading.Thread(target=self._run, name="jobdeck-tour", daemon=True)
         self._thread.start()
 
@@ -117,7 +121,7 @@ class ActRun:
             self.lines = self.result.lines
         except (ActStopped, ExperimentStopped):
             self.problem = "Stopped."
-        except (ExperimentStuck, JobdeckError) as error:
+        except (ExperimentStuck, JobdeckError, ConnectionError) as error:
             self.problem = f"{error}."
         except Exception as error:  # shown on the screen: the presentation goes on
             self.problem = f"{describe_problem(error)}."
@@ -366,6 +370,12 @@ def _show_cores(stage: ActStage, took: Mapping[str, float], done: dict[str, int]
     )  # fmt: skip
 
 
+def _row_locks(stage: ActStage) -> ActResult:
+    """Let workers claim on the PostgreSQL server; the tour has this step only if there is one."""
+    assert stage.server is not None
+    return play_row_locks(stage.server, stage.show, stage.pause, stage.stopped.is_set)
+
+
 ACTS: Mapping[str, Act] = {
     "naive-orders": lambda stage: _orders(stage, NAIVE),
     "atomic-orders": lambda stage: _orders(stage, ATOMIC, IMMEDIATE),
@@ -379,4 +389,5 @@ ACTS: Mapping[str, Act] = {
     "outage": _outage,
     "engine": _engine,
     "cores": _cores,
+    "row-locks": _row_locks,
 }

@@ -25,11 +25,13 @@ class Position:
     phase: str
     started: float
     """The time of its start on the machine's monotonic clock."""
+    has_server: bool = False
+    """`True` if the tour has the step on a PostgreSQL server."""
 
 
 def write_position(folder: Path, position: Position) -> None:
     """Write the file: whole, or not at all. A folder that is gone is no error: the demo is ending."""
-    values = {name: getattr(position, name) for name in ("plan", "step", "phase", "started")}
+    values = {name: getattr(position, name) for name in ("plan", "step", "phase", "started", "has_server")}
     draft = folder / f"{_FILE}.new"
     with contextlib.suppress(OSError):
         draft.write_text(json.dumps(values))

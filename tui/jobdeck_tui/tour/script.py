@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from jobdeck import record
 
@@ -49,6 +50,12 @@ class TourStep:
 
 CHAPTERS = ("concurrency", "error handling", "testing", "separation", "scalability", "trade-offs")
 """The six talking points, one chapter each."""
+
+_BEFORE = "shared-commits"
+"""The step that names the trade-off between SQLite and PostgreSQL."""
+_HINT = " --db postgresql://… shows it."
+"""The end of that trade-off without a server; with one, the next step shows it."""
+_NEXT = " The next step shows it."
 
 STEPS = (
     TourStep(
@@ -229,9 +236,10 @@ STEPS = (
         problem="A durable commit waits for the disk, and writers with a busy timeout wait for each other.",
         solution="Threads that enqueue at the same time share a commit. Workers claim and complete in batches.",
         why="One file with no server to run carries more than most services need.",
-        trade_off="SQLite or PostgreSQL: a file is simple on one machine; several machines need the server.",
+        trade_off="SQLite or PostgreSQL: a file is simple on one machine; several machines need the server." + _HINT,
         notes=(
             "The database URL chooses, nothing else: the same code and the same tests run on both.",
+            "jobdeck --db postgresql://USER@HOST/DATABASE demo --tour has a step on that server (needs jobdeck[postgres]).",
             "Every one of these enqueues is on the disk when it returns (synchronous=FULL).",
         ),
         is_short=True,
@@ -299,18 +307,56 @@ STEPS = (
     ),
 )
 
+ON_POSTGRES = TourStep(
+    name="row-locks",
+    chapter="scalability",
+    title="PostgreSQL: lock, or skip",
+    question="Two workers claim at the same moment on PostgreSQL, with SELECT … FOR UPDATE, and then with SKIP LOCKED. What"
+    " does the second worker do?",
+    choices=("takes the same job, both times", "waits; with SKIP LOCKED takes another", "fails, both times"),
+    answer=1,
+    act="row-locks",
+    runs="both claims on your PostgreSQL server, step by step and in every order, in a scratch schema",
+    takes=2,
+    problem="Many workers on several machines want the same first row. With one lock they queue for it.",
+    solution="jobdeck claims there with FOR UPDATE SKIP LOCKED: each worker locks other rows.",
+    why="No claim waits for another one, so more workers are never slower than fewer.",
+    trade_off="A server is one more thing to run and back up, and each claim is a round trip to it.",
+    notes=(
+        "The server is that of --db or JOBDECK_DATABASE. The scratch schema is dropped at the end; no other table is touched.",
+        "Point at line 2: on the left worker 2 waits for the row, on the right it goes on to job 2.",
+        "Asked 'and the order?': rows that others are taking are skipped. First come, first served holds at each claim.",
+        "After the tour: L, enter, and l opens these lanes on the board, where each statement is a key.",
+    ),
+)
+"""The step on a PostgreSQL server, after the trade-off between it and SQLite."""
 PLANS = {"5m": "five minutes", "90s": "ninety seconds"}
 """The tours: their length, as it is given to `--tour`, and in words."""
 LONG, SHORT = PLANS
 
 
-def steps_of(plan: str) -> Sequence[TourStep]:
+def steps_of(plan: str, *, has_server: bool = False) -> Sequence[TourStep]:
     """Return the steps of a tour.
+
+    Args:
+        plan: its name.
+        has_server: whether a PostgreSQL server is configured: the long tour then has a step on it.
 
     Raises:
         KeyError: no tour has this name.
     """
-    return {LONG: STEPS, SHORT: tuple(step for step in STEPS if step.is_short)}[plan]
+    steps = {LONG: _with_server(STEPS) if has_server else STEPS, SHORT: tuple(step for step in STEPS if step.is_short)}
+    return steps[plan]
+
+
+def _with_server(steps: Sequence[TourStep]) -> Sequence[TourStep]:
+    found: list[TourStep] = []
+    for step in steps:
+        if step.name == _BEFORE:
+            found += [replace(step, trade_off=step.trade_off.replace(_HINT, _NEXT)), ON_POSTGRES]
+        else:
+            found.append(step)
+    return tuple(found)
 
 
 def planned_seconds(steps: Sequence[TourStep]) -> int:

@@ -36,6 +36,7 @@ class TourSession:
         demo: Demo,
         on_change: Callable[[], None],
         *,
+        server: str | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         start_act: Callable[[str, Demo, Callable[[], None]], ActRun] | None = None,
     ) -> None:
@@ -45,11 +46,12 @@ class TourSession:
             plan: a name of `script.PLANS`.
             demo: the running demo.
             on_change: called on the act's thread when its picture has changed.
+            server: the address of a PostgreSQL database (see `server_of`), for the step on it.
             monotonic: the clock.
             start_act: starts an act, by its name.
         """
         self.plan = plan
-        self.steps: Sequence[TourStep] = steps_of(plan)
+        self.steps: Sequence[TourStep] = steps_of(plan, has_server=server is not None)
         self.at = 0
         self.phase = Phase.ASK
         self.run: ActRun | None = None
@@ -57,10 +59,11 @@ class TourSession:
         self.prediction: int | None = None
         self.results: dict[str, ActResult] = {}
         """Step → what came of it."""
+        self._has_server = server is not None
         self._demo = demo
         self._on_change = on_change
         self._monotonic = monotonic
-        self._start_act = start_act or (lambda name, demo, on_change: ActRun(ACTS[name], demo, on_change))
+        self._start_act = start_act or (lambda name, demo, on_change: ActRun(ACTS[name], demo, on_change, server=server))
         self._started = monotonic()
         self._write()
 
@@ -172,4 +175,6 @@ class TourSession:
 
     def _write(self) -> None:
         over = self.phase is Phase.END
-        write_position(self._demo.folder, Position(self.plan, "" if over else self.step.name, self.phase.value, self._started))
+        step = "" if over else self.step.name
+        position = Position(self.plan, step, self.phase.value, self._started, self._has_server)
+        write_position(self._demo.folder, position)

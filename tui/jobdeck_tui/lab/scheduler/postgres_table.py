@@ -58,7 +58,7 @@ class PostgresTable(LaneTable):
                 self._run(connection, f"SET lock_timeout = {_LOCK_TIMEOUT}")
         except _driver().Error as error:
             self.close()
-            raise ConnectionError(f"the lab cannot use the PostgreSQL server: {str(error).splitlines()[0]}") from None
+            raise ConnectionError(f"The lab cannot use the PostgreSQL server: {str(error).splitlines()[0]}") from None
 
     def _connect(self, url: str) -> psycopg.Connection[Any]:
         connection: psycopg.Connection[Any] = _driver().connect(
