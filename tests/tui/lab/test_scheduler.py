@@ -182,6 +182,7 @@ def test_a_look_inside_a_lane_has_its_statements_their_plans_and_the_same_in_job
     statements = [statement for section in sections for statement in section.statements]
     for each in statements:
         assert bool(each.plan) == each.sql.startswith(("SELECT", "UPDATE")), each
+    assert not any("backend.py" in each.place for each in statements), "the caller is named, not what passes its statement on"
     claims = [each for each in statements if "UPDATE jobdeck_jobs SET state = 'running'" in each.sql]
     assert [each.place.partition(":")[0] for each in claims] == ["jobdeck/store/sqlite/claim.py"] * (bad == 0)
 

@@ -70,7 +70,7 @@ def _claim(url: str) -> tuple[Statement, ...]:
         with queue.transaction():
             for each in seen:
                 if "set_config" in each.sql:  # the planner's settings of a claim
-                    connection.execute(each.sql)
+                    connection.execute(each.sql.encode())
             return tuple(
                 Statement(each.sql, _plan(connection, each), each.place, each.function) for each in seen if _is_shown(each.sql)
             )
