@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -47,3 +49,12 @@ def test_a_program_that_runs_a_worker_beside_its_own_work_keeps_its_settings(tmp
             _, second = [queue.wait(each.id, timeout=30, every=0.01).result for each in made]
     assert second is not None
     assert second["folder"] == "/"
+
+
+def test_a_function_that_a_job_has_deleted_is_there_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    state = ProcessState()
+    monkeypatch.delattr(json, "dumps")
+    monkeypatch.setattr(time, "sleep", None)
+    state.restore()
+    assert json.dumps([1]) == "[1]"
+    assert callable(time.sleep)
