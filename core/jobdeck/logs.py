@@ -54,13 +54,15 @@ def format_fields(fields: Mapping[str, Any]) -> str:
     shown = dict(fields)
     if "max_attempts" in shown:
         shown["attempt"] = f"{shown['attempt']}/{shown.pop('max_attempts')}"
-    return " ".join(f"{name}={_format(name, value)}" for name, value in shown.items())
+    return " ".join([f"{name}={_format(name, value)}" for name, value in shown.items()])
 
 
 def _format(name: str, value: Any) -> str:
+    if type(value) is int:
+        return str(value)
     if isinstance(value, float):
         return f"{value:.1f}s" if value >= 1 or not value else f"{value:.3f}s"
     text = str(value) if value is not True else "yes"
-    if name != "error" and text.isprintable() and not set(text) & set(' "='):
+    if name != "error" and text.isprintable() and " " not in text and '"' not in text and "=" not in text:
         return text
     return json.dumps(text, ensure_ascii=False)

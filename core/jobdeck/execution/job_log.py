@@ -64,7 +64,7 @@ class JobLog:
             self._omitted += 1
         else:
             self._left -= 1
-            logger.info(FieldsMessage("started", job_fields(job)))
+            _log("started", job_fields(job))
 
     def log_ends(self, results: Iterable[AttemptResult], late: Collection[int]) -> None:
         """Log results that were recorded; those of the jobs in `late` were not, because their leases were lost."""
@@ -79,12 +79,19 @@ class JobLog:
                 self._omitted += 1
             else:
                 self._left -= 1
-                logger.info(FieldsMessage("finished", _end_fields(result)))
+                _log("finished", _end_fields(result))
 
     def _report_omitted(self) -> None:
         omitted, self._omitted = self._omitted, 0
         if omitted:
             logger.info(FieldsMessage("omitted lines about jobs that started or completed", {"lines": omitted}))
+
+
+def _log(text: str, fields: dict[str, Any]) -> None:
+    """Log at INFO as `logger.info` does, but without searching the stack for the caller, which is always this module."""
+    if logger.isEnabledFor(logging.INFO):
+        message = FieldsMessage(text, fields)
+        logger.handle(logger.makeRecord(logger.name, logging.INFO, __file__, 0, message, (), None, "_log"))
 
 
 def log_rescued(jobs: Iterable[Job]) -> None:

@@ -90,9 +90,14 @@ class TextFormatter(logging.Formatter):
 
         super().__init__()
         self._split, self._format_fields = record_fields, format_fields
+        self._latest = (0, "")  # a second, and its text: most lines have that of the line before
 
     def format(self, record: logging.LogRecord) -> str:
-        at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(record.created))
+        second, at = self._latest
+        if second != int(record.created):
+            second = int(record.created)
+            at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(second))
+            self._latest = second, at
         message, fields = self._split(record)
         text = f"{at} {record.levelname:<7} {record.name}: {message}"
         if fields:
