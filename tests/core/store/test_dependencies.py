@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.core.helpers import Bench, new
+from tests.core.helpers import Bench, new, steps_of
 
 from jobdeck import FINAL, IfParentFails, Job, JobNotFound, Reason, State
 from jobdeck.model.retention import RetentionRule
@@ -300,3 +300,20 @@ def test_workers_that_serve_the_child_are_notified_when_it_is_ready(bench: Bench
         heard.clear()
         bench.complete(parent)
         assert heard.wait(5)
+
+
+@pytest.mark.sqlite
+def test_the_end_of_a_job_reads_no_waiting_jobs_but_its_children(bench: Bench) -> None:
+    (other, parent) = bench.enqueue(new(), new("first"))
+    bench.enqueue(*(new(after=(other.id,)) for _ in range(1000)), new(after=(parent.id,)))
+    (claimed,) = bench.claim(kinds=("first",))
+    assert steps_of(lambda: bench.complete(claimed)) < 3_000  # to read them takes some 10,000
+
+
+@pytest.mark.sqlite
+def test_the_count_of_prunable_jobs_reads_no_jobs_that_none_waits_for(bench: Bench) -> None:
+    for job in bench.enqueue(*(new() for _ in range(1000))):
+        bench.store.jobs.cancel([job.id])
+    after(bench, bench.enqueue()[0])
+    rule = RetentionRule(State.CANCELLED, keep=10)
+    assert steps_of(lambda: bench.store.maintenance.count_prunable(rule)) < 3_000  # to read them takes some 10,000

@@ -94,7 +94,9 @@ def test_an_index_that_disagrees_with_its_table_is_found_by_a_full_check(bench: 
     connection = apsw.Connection(str(bench.path))
     connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 0)
     connection.execute("PRAGMA writable_schema = ON")
-    connection.execute("UPDATE sqlite_schema SET sql = replace(sql, '(queue)', '(kind)') WHERE name = 'jobdeck_by_queue'")
+    connection.execute(
+        "UPDATE sqlite_schema SET sql = replace(sql, 'queue, kind', 'kind, queue') WHERE name = 'jobdeck_by_lane'"
+    )
     connection.close()
     assert look(bench)["integrity"].severity is OK
     assert look(bench, full=True)["integrity"].severity is PROBLEM

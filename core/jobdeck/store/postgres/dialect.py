@@ -11,7 +11,7 @@ from ...model.case_folding import DOTTED, fold_value, foldings_into
 from ...model.filter import Literal
 from ...model.filter_text import Pattern
 from ..backend import SqlConnection
-from ..queries.dialect import Bound, Dialect, bind
+from ..queries.dialect import Bound, Dialect, IndexScan, bind
 from ..queries.filter_sql import like_pattern
 from ..records import Row
 
@@ -31,7 +31,7 @@ class PostgresDialect(Dialect):
     """The dialect of PostgreSQL."""
 
     sorted_tags = "CASE WHEN tags <> '[]' AND jobdeck_tags(tags) IS NOT NULL THEN tags END"
-    by_lane = True
+    lane = ("state", "queue", "kind")
     scheduled = SCHEDULED
     of_schedule = OF_SCHEDULE
     searched_args = (
@@ -94,8 +94,12 @@ class PostgresDialect(Dialect):
     def by(self, index: str) -> str:
         return ""  # its planner chooses
 
-    def walks(self, index: str, ways: Sequence[Sequence[tuple[str, str]]], clause: str, direction: str, limit: str) -> str:
-        if len(ways) > _FEW_WALKS and index == "jobdeck_by_lane":
+    def lane_scans(self, connection: SqlConnection, lanes: Sequence[Sequence[str]]) -> Sequence[Sequence[Any]]:
+        return lanes
+
+    def walks(self, scan: IndexScan, clause: str, direction: str, limit: str, bound: Bound) -> str:
+        ways = scan.bind(bound)
+        if len(ways) > _FEW_WALKS and scan.index == "jobdeck_by_lane":
             return _walk_lanes(ways, clause, direction, limit)
         walks = []
         for number, way in enumerate(ways):

@@ -128,7 +128,7 @@ def _ahead(
     """Return the number of ready jobs that are claimed before this one, up to one more than `AHEAD_COUNTED`."""
     counted = 0
     effective = job.priority + (int(max(0.0, now - job.scheduled_at) / ageing) if ageing else 0)
-    ready = dialect.by("jobdeck_ready")
+    ready = dialect.by("jobdeck_by_lane")
     for queue, kind in _competing(rows_of(connection, _LANES, (job.queue,)), takers):
         most = AHEAD_COUNTED + 1 - counted
         if most <= 0:

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from ...model.record_class import record
 from ..backend import SqlConnection
 from ..records import Row
 
@@ -24,6 +25,21 @@ def bind(bound: Bound, value: Any) -> str:
     return f":{name}"
 
 
+@record
+class IndexScan:
+    """A scan of the jobs: an index, and the value of each of its columns, for each of the merged scans."""
+
+    index: str
+    columns: tuple[str, ...]
+    values: Sequence[Sequence[Any]]
+
+    def bind(self, bound: Bound) -> list[list[tuple[str, str]]]:
+        """Bind the values; return for each scan the columns, and the name of the value of each."""
+        return [
+            [(column, bind(bound, value)) for column, value in zip(self.columns, each, strict=True)] for each in self.values
+        ]
+
+
 class Dialect(ABC):
     """The SQL of one database. Attributes and results are SQL expressions, unless they say otherwise."""
 
@@ -34,8 +50,10 @@ class Dialect(ABC):
     of_schedule: str
     """The end of the stored tags that names the schedule, as in the index `jobdeck_by_schedule`."""
 
-    by_lane = False
-    """`True` if the jobs have one index by state, queue, kind and id, instead of one by each of these and id."""
+    lane: tuple[str, ...]
+    """The columns of the index `jobdeck_by_lane` before the id."""
+    most_lanes = 1000
+    """The number of scans of that index for one page at most."""
 
     searched_args: str
     """The arguments that free text is searched in; of a command that carries an environment, the command and its folder."""
@@ -93,15 +111,22 @@ class Dialect(ABC):
         """Return the clause after a table's name that makes the database use this index; with `""`, read by id."""
 
     @abstractmethod
-    def walks(self, index: str, ways: Sequence[Sequence[tuple[str, str]]], clause: str, direction: str, limit: str) -> str:
+    def lane_scans(self, connection: SqlConnection, lanes: Sequence[Sequence[str]]) -> Sequence[Sequence[Any]]:
+        """Return the values of `lane` of each scan that the lanes take (each a state, a queue and a kind).
+
+        If they are too many, at least one more than `most_lanes`.
+        """
+
+    @abstractmethod
+    def walks(self, scan: IndexScan, clause: str, direction: str, limit: str, bound: Bound) -> str:
         """Return a query for the ids of the jobs that meet the clause, in this direction, from several scans of an index.
 
         Args:
-            index: an index that ends in the id.
-            ways: for each scan the columns before the id, and the value of each.
+            scan: the scans, at least one, of an index that ends in the id.
             clause: a further condition of the jobs.
             direction: `ASC` or `DESC`.
             limit: `LIMIT …`, or nothing.
+            bound: the named values of the clause, to which those of the scans are added.
         """
 
     @abstractmethod

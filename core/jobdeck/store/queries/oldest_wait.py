@@ -7,7 +7,7 @@ from collections import defaultdict
 from ...model.kind_names import ONE_KIND_SQL
 from ..backend import SqlConnection
 
-# Of each lane (queue and kind) and each priority in it, the first few rows of the index of ready rows: they have waited
+# Of each lane (queue and kind) and each priority in it, the first few ready rows of the index by lane: they have waited
 # longest, or nearly, because a lane is processed by id. Reading a million ready rows would take a second. Lowest priorities
 # first: they have the oldest jobs.
 _OLDEST = f"""

@@ -1,26 +1,20 @@
 """Finds the ids of a page without reading jobs that are not on it.
 
 A database would choose an index by the form of the condition (SQLite, which keeps no statistics here), or assume that the jobs
-of a state are spread evenly over all jobs (PostgreSQL). The depth counters are better: they hold the number of jobs of each
-state, queue and kind. So the index with the fewest jobs to read is chosen here; several values of one column are several scans
-of its index, merged as they are read. A database that has one index by lane (a state, a queue and a kind) merges the lanes that
-the counters name.
+of a state are spread evenly over all jobs (PostgreSQL). The depth counters are better: they name the lanes (a state, a queue
+and a kind) that have jobs. So the index is chosen here; the lanes that meet the condition are several scans of their index,
+merged as they are read.
 """
 
 from __future__ import annotations
-
-from collections import Counter
-from collections.abc import Sequence
-from typing import Any
 
 from ...model.errors import InvalidOption
 from ...model.filter import Condition, Term
 from ...model.filter_text import Pattern
 from ...model.jobs import PAGED_SORTS, PageEnd
-from ...model.record_class import record
 from ...model.states import State
 from ..backend import SqlConnection, rows_of
-from .dialect import Bound, Dialect
+from .dialect import Bound, Dialect, IndexScan
 from .filter_sql import WAIT, schedule_tail, where
 
 _SORTED = {
@@ -48,25 +42,11 @@ SORTS = (
     *("due", "started", "finished", "wait", "worker", "tags", "unique", "batch", "progress", "args"),
 )
 """The keys that a list can be sorted by. Jobs without the value come last, in either direction."""
-COUNTED = ("state", "queue", "kind")
-"""Columns of the depth counters, each with an index of its own."""
 _BY_LANE = "jobdeck_by_lane"
-_LANE = ("state", "queue", "kind")
-_COUNTED_FIELDS = (*COUNTED, "name")
-"""Fields of filters that need these columns only."""
+_COUNTED_FIELDS = ("state", "queue", "kind", "name")
+"""Fields of filters that need the columns of the depth counters only."""
 _WALKS = 16
-"""The number of scans that are merged at most."""
-_LANES = 1000
-"""The number of lanes that are merged at most: each costs some microseconds, and the rows of one page."""
-
-
-@record
-class IndexScan:
-    """A scan of the jobs: an index, and the value of each of its columns, for each of the merged scans."""
-
-    index: str
-    columns: tuple[str, ...]
-    values: Sequence[tuple[Any, ...]]
+"""The number of scans of another index that are merged at most."""
 
 
 def ids_query(
@@ -98,12 +78,7 @@ def ids_query(
         return f"SELECT id FROM jobdeck_jobs {dialect.by('')} WHERE {clause} ORDER BY id {direction} {most}", bound
     if not scan.values:
         return "SELECT 0 AS id WHERE false", {}
-    ways = []
-    for number, values in enumerate(scan.values):
-        names = [f"walk{number}_{place}" for place in range(len(values))]
-        bound.update(zip(names, values, strict=True))
-        ways.append([(column, f":{name}") for column, name in zip(scan.columns, names, strict=True)])
-    return dialect.walks(scan.index, ways, clause, direction, most), bound
+    return dialect.walks(scan, clause, direction, most, bound), bound
 
 
 def _behind(sort: str, descending: bool, after: PageEnd, bound: Bound) -> str:
@@ -144,46 +119,24 @@ def _choose_scan(connection: SqlConnection, dialect: Dialect, condition: Conditi
     counted = tuple(term for term in condition.terms if term.field in _COUNTED_FIELDS)
     if not counted:
         return None
-    if dialect.by_lane:
-        return _scan_lanes(connection, dialect, counted)
-    held = _known_values(connection, dialect, counted)
-    total = int(connection.execute("SELECT coalesce(sum(n), 0) FROM jobdeck_counts").get)
-    best: IndexScan | None = None
-    fewest = total
-    for column in COUNTED:
-        values = held[column]
-        if len(values) > _WALKS:
-            continue
-        jobs = _jobs_with(connection, column, values)
-        if jobs < fewest or not values:
-            best, fewest = IndexScan(f"jobdeck_by_{column}", (column,), [(value,) for value in values]), jobs
-    return best
+    return _scan_lanes(connection, dialect, counted, alone=len(counted) == len(condition.terms))
 
 
-def _scan_lanes(connection: SqlConnection, dialect: Dialect, terms: tuple[Term, ...]) -> IndexScan | None:
-    """Return the scan of the lanes whose jobs meet the terms; `None` if those are all jobs, or too many lanes."""
+def _scan_lanes(connection: SqlConnection, dialect: Dialect, terms: tuple[Term, ...], *, alone: bool) -> IndexScan | None:
+    """Return the scan of the lanes whose jobs meet the terms; `None` if those are all jobs, or too many lanes.
+
+    If other terms must be met as well (not `alone`), the jobs are read: most of all jobs sooner by id than lane by lane.
+    """
     clause, bound = where(Condition(terms), 0.0, dialect)
     query = f"SELECT state, queue, kind, n, coalesce({clause}, false) FROM jobdeck_counts WHERE n > 0"
     lanes = rows_of(connection, query, bound)
     met = [(state, queue, kind) for state, queue, kind, _, meets in lanes if meets]
-    return None if len(met) == len(lanes) > 0 or len(met) > _LANES else IndexScan(_BY_LANE, _LANE, met)
-
-
-def _known_values(connection: SqlConnection, dialect: Dialect, terms: tuple[Term, ...]) -> dict[str, list[str]]:
-    """Return, for each counted column, the values of the jobs that meet the terms."""
-    clause, bound = where(Condition(terms), 0.0, dialect)
-    rows = rows_of(connection, f"SELECT queue, kind, state FROM jobdeck_counts WHERE n > 0 AND {clause}", bound)
-    found: dict[str, dict[str, None]] = {column: {} for column in COUNTED}
-    for queue, kind, state in rows:
-        found["queue"][queue] = found["kind"][kind] = found["state"][state] = None
-    return {column: [*values] for column, values in found.items()}
-
-
-def _jobs_with(connection: SqlConnection, column: str, values: Sequence[str]) -> int:
-    counted: Counter[str] = Counter()
-    for value, n in connection.execute(f"SELECT {column}, sum(n) FROM jobdeck_counts GROUP BY {column}"):
-        counted[value] = n
-    return sum(counted[value] for value in values)
+    if not alone and 2 * sum(n for *_, n, meets in lanes if meets) > sum(n for *_, n, _ in lanes):
+        return None
+    if len(met) == len(lanes) > 0 or len(met) > dialect.most_lanes:
+        return None
+    scans = dialect.lane_scans(connection, met)
+    return None if len(scans) > dialect.most_lanes else IndexScan(_BY_LANE, dialect.lane, scans)
 
 
 def _numbers(condition: Condition, field: str) -> list[int] | None:

@@ -62,7 +62,7 @@ _RUNNING = (
     *("id", "lease", "kind", "queue", "attempt", "max_attempts", "worker", "started_at", "lease_until", "cancelling"),
     "progress",
 )
-_STATE_RUNNING = f"FROM jobdeck_jobs {{by_state}} WHERE state = 'running' AND started_at < ? LIMIT {RUNNING_READ}"
+_STATE_RUNNING = f"FROM jobdeck_jobs {{by_lane}} WHERE state = 'running' AND started_at < ? LIMIT {RUNNING_READ}"
 # Whether the job ran again follows from the number of its attempts or, if one was given back, from the time of its last claim.
 _ATTEMPT = (
     *("a.job_id", "a.lease", "job.kind", "job.queue", "a.number", "job.max_attempts", "a.worker", "a.started_at"),
@@ -82,7 +82,7 @@ _ATTEMPTS = """
 
 
 def _by_index(dialect: Dialect, statement: str) -> str:
-    names = {"final": "jobdeck_final", "failures": "jobdeck_failures", "by_state": "jobdeck_by_state", "due": "jobdeck_due"}
+    names = {"final": "jobdeck_final", "failures": "jobdeck_failures", "by_lane": "jobdeck_by_lane", "due": "jobdeck_due"}
     clauses = {name: dialect.by(index) for name, index in names.items()}
     ready = dialect.oldest_pending("id, started_at", GIVEN_BACK)
     return statement.format(begin="{begin}", end="{end}", ready=ready, **clauses)

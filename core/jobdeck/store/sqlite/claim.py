@@ -1,7 +1,7 @@
 """Claims ready jobs for workers in SQLite, each for one worker only.
 
 A claim is one transaction of three statements, regardless of the number of jobs. The *board* lists the lanes (a queue and a
-kind) with pending jobs, and the limits; the *pick* reads the first few jobs of each open lane from the index of ready rows; the
+kind) with pending jobs, and the limits; the *pick* reads the first few jobs of each open lane from the index by lane; the
 claim itself is a single UPDATE that issues the leases and counts the attempts. With many lanes, a few statements more find the
 first jobs of all (see `lane_merge`). Each statement returns one row: every row that is fetched releases the interpreter's lock,
 and takes half a millisecond to get it back while another thread is busy.
@@ -46,7 +46,7 @@ _PICKED = f"SELECT json_group_array(json_array({_COLUMNS}) ORDER BY {{order}}), 
 _UNSAFE = "crashes > 0 OR attempt + 1 >= max_attempts"
 _AGED = "priority + CAST(max(0, :now - scheduled_at) / :ageing AS INTEGER)"
 
-# The inner SELECT takes the first few rows of each lane from the index of ready rows; the outer one merges the lanes.
+# The inner SELECT takes the first few rows of each lane from the index by lane; the outer one merges the lanes.
 _PICK = f"""
 {_PICKED.format(order="priority DESC, id", unsafe=_UNSAFE)} (
     SELECT job.*
@@ -102,11 +102,12 @@ _PICK_AGED = f"""
      ORDER BY job.{_AGED.replace("scheduled_at", "job.scheduled_at")} DESC, job.id LIMIT :limit)
 """
 
+# The plus: by the id of each, never by reading all pending jobs.
 _CLAIM = """
 UPDATE jobdeck_jobs
    SET state = 'running', attempt = attempt + 1, worker = :worker, lease = :lease + id, lease_until = :until,
        started_at = :now, progress = NULL
- WHERE id IN (SELECT value FROM json_each(:ids)) AND state = 'pending'
+ WHERE id IN (SELECT value FROM json_each(:ids)) AND +state = 'pending'
 """
 
 _ID, _KIND, _QUEUE, _CRASHES = COLUMN_INDEX["id"], COLUMN_INDEX["kind"], COLUMN_INDEX["queue"], COLUMN_INDEX["crashes"]

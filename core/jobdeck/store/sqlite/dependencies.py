@@ -20,7 +20,7 @@ SELECT waits.parent, child.id, child.queue, child.kind, child.if_parent_fails
 """
 _READY = """
 SELECT id, queue, kind FROM jobdeck_jobs
- WHERE id IN (SELECT value FROM json_each(?)) AND state = 'waiting'
+ WHERE id IN (SELECT value FROM json_each(?)) AND +state = 'waiting'
    AND NOT EXISTS (SELECT 1 FROM jobdeck_waits WHERE child = jobdeck_jobs.id)
 """
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...json_functions import json
 from ..backend import SqlConnection
-from ..queries.dialect import Bound, Dialect, bind
+from ..queries.dialect import Bound, Dialect, IndexScan, bind
 from ..records import Row
 
 if TYPE_CHECKING:
@@ -23,10 +23,29 @@ SCHEDULED = "instr(tags, '\"schedule:') > 0"
 _TAGS = "json_each(CASE WHEN json_valid(tags) THEN tags ELSE '[]' END)"
 
 
+_PRIORITIES = """
+WITH RECURSIVE lanes AS ({lanes}), priorities AS (
+    SELECT state, queue, kind,
+           (SELECT max(job.priority) FROM jobdeck_jobs AS job
+             WHERE job.state = lanes.state AND job.queue = lanes.queue AND job.kind = lanes.kind) AS priority
+      FROM lanes
+    UNION ALL
+    SELECT state, queue, kind,
+           (SELECT max(job.priority) FROM jobdeck_jobs AS job
+             WHERE job.state = priorities.state AND job.queue = priorities.queue AND job.kind = priorities.kind
+               AND job.priority < priorities.priority)
+      FROM priorities WHERE priority IS NOT NULL)"""
+"""The lanes with each of their priorities, after the last of which comes NULL; one search of the index for each."""
+_MERGED = 64
+"""The number of scans that are planned one by one, and merged."""
+
+
 class SqliteDialect(Dialect):
     """The dialect of SQLite."""
 
     sorted_tags = "CASE WHEN json_valid(tags) THEN nullif(tags, '[]') END"
+    lane = ("state", "queue", "kind", "priority")
+    most_lanes = 10_000
     scheduled = SCHEDULED
     of_schedule = OF_SCHEDULE
     searched_args = (
@@ -81,14 +100,44 @@ class SqliteDialect(Dialect):
     def by(self, index: str) -> str:
         return f"INDEXED BY {index}" if index else "NOT INDEXED"
 
-    def walks(self, index: str, ways: Sequence[Sequence[tuple[str, str]]], clause: str, direction: str, limit: str) -> str:
-        there = [" AND ".join(f"{column} = {value}" for column, value in way) for way in ways]
-        walks = [f"SELECT id FROM jobdeck_jobs INDEXED BY {index} WHERE {each} AND {clause}" for each in there]
-        return f"{' UNION ALL '.join(walks)} ORDER BY id {direction} {limit}"
+    def lane_scans(self, connection: SqlConnection, lanes: Sequence[Sequence[str]]) -> Sequence[Sequence[Any]]:
+        of_each = "SELECT value ->> 0 AS state, value ->> 1 AS queue, value ->> 2 AS kind FROM json_each(:lanes)"
+        found = "SELECT * FROM priorities WHERE priority IS NOT NULL LIMIT :most"
+        row = f"json_array({', '.join(self.lane)})"
+        query = f"{_PRIORITIES.format(lanes=of_each)} SELECT json_group_array({row}) FROM ({found})"
+        bound = {"lanes": json.dumps(lanes), "most": self.most_lanes + 1}
+        scans: list[list[Any]] = json.loads(connection.execute(query, bound).get)
+        return scans
+
+    def walks(self, scan: IndexScan, clause: str, direction: str, limit: str, bound: Bound) -> str:
+        def walk(way: Sequence[tuple[str, str]], ways: str = "") -> str:
+            there = " AND ".join(f"{column} = {value}" for column, value in way)
+            return f"SELECT id FROM {ways} jobdeck_jobs INDEXED BY {scan.index} WHERE {there} AND {clause}"
+
+        order = f"ORDER BY id {direction}"
+        if len(scan.values) <= _MERGED:
+            return f"{' UNION ALL '.join(map(walk, scan.bind(bound)))} {order} {limit}"
+        names = [f"v{place}" for place in range(len(scan.columns))]
+        columns = ", ".join(f"value ->> {place} AS {name}" for place, name in enumerate(names))
+        ways = f"SELECT {columns} FROM json_each({bind(bound, json.dumps(scan.values))})"
+        way = [*zip(scan.columns, names, strict=True)]
+        if not limit:
+            return f"{walk(way, f'({ways}) CROSS JOIN')} {order}"
+        of_each = walk(way)
+        # Only the scans whose first jobs are the first of all can have those that are wanted.
+        heads = f"WITH heads AS MATERIALIZED (SELECT *, ({of_each} {order} LIMIT 1) AS head FROM ({ways}))"
+        first = f"({heads} SELECT * FROM heads WHERE head IS NOT NULL ORDER BY head {direction} {limit})"
+        return f"SELECT id FROM {self.for_each(first, f'{of_each} {order} {limit}')} {order} {limit}"
 
     def oldest_pending(self, columns: str, limit: int) -> str:
-        ready = f"jobdeck_jobs {self.by('jobdeck_by_state')} WHERE state = 'pending'"
-        return f"SELECT {columns} FROM {ready} ORDER BY id LIMIT {limit}"
+        lanes = "SELECT state, queue, kind FROM jobdeck_counts WHERE state = 'pending' AND n > 0"
+        of_one = (
+            "SELECT id FROM jobdeck_jobs AS job INDEXED BY jobdeck_by_lane WHERE job.state = priorities.state"
+            " AND job.queue = priorities.queue AND job.kind = priorities.kind AND job.priority = priorities.priority"
+            f" ORDER BY id LIMIT {limit}"
+        )
+        oldest = f"SELECT entry.id FROM {self.for_each('priorities', of_one)} ORDER BY 1 LIMIT {limit}"
+        return f"{_PRIORITIES.format(lanes=lanes)} SELECT {columns} FROM jobdeck_jobs WHERE id IN ({oldest})"
 
     def schedule_history(self, columns: str) -> str:
         return (

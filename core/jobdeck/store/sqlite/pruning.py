@@ -49,7 +49,7 @@ def count_prunable(connection: apsw.Connection, rule: RetentionRule, now: float)
         # Jobs that others wait for are kept, regardless of the limit on their number.
         held = _number(
             connection,
-            "SELECT count(*) FROM jobdeck_jobs WHERE state = ? AND id IN (SELECT parent FROM jobdeck_waits)",
+            "SELECT count(*) FROM jobdeck_jobs WHERE +state = ? AND id IN (SELECT parent FROM jobdeck_waits)",
             (str(rule.state),),
         )
         surplus = min(excess, _total(connection, rule) - held)
