@@ -45,7 +45,12 @@ def integrity_problems(connection: apsw.Connection, *, full: bool) -> list[str]:
     What single rows hold against the schema, while every page is intact, is not among it: `damaged_rows` finds these.
     """
     pragma = "integrity_check" if full else "quick_check"
-    found = (str(row[0]).replace("\n", " ") for row in connection.execute(f"PRAGMA {pragma}(1000)"))
+    found = []
+    try:
+        for (text,) in connection.execute(f"PRAGMA {pragma}(1000)"):
+            found.append(str(text).replace("\n", " "))
+    except apsw.CorruptError as error:  # after it has named the page, it reads the rows that are on it
+        found.append(str(error))
     return [text for text in found if text != "ok" and not _OF_A_ROW.match(text)]
 
 
