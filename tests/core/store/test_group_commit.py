@@ -15,6 +15,7 @@ from tests.core.helpers import Bench, new, wait_until
 from jobdeck import Job, JobNotFound, OnConflict, RowRefused, State, StoreBusy, StoreFailed, UniqueKeyConflict
 from jobdeck.store.sqlite import SqliteStore
 from jobdeck.store.sqlite.counters import SqliteCounterDeltas
+from jobdeck.store.sqlite.enqueue import Enqueuer
 from jobdeck.store.sqlite.group_commit import GroupCommit
 
 pytestmark = pytest.mark.sqlite
@@ -51,11 +52,11 @@ class Held:
         self.entered = threading.Event()
         write = self.shared._write
 
-        def held(requests: Sequence[Any]) -> Any:
+        def held(requests: Sequence[Any], arrived: Any) -> Any:
             self.rounds.append(len(requests))
             self.entered.set()
             assert self.opened.wait(20)
-            return write(requests)
+            return write(requests, tuple)
 
         monkeypatch.setattr(self.shared, "_write", held)
 
@@ -94,6 +95,43 @@ def test_requests_during_a_commit_share_the_next_one(bench: Bench, held: Held) -
     told = held.together(*[bench.enqueue] * 6)
     assert held.rounds == [1, 6]
     assert len({jobs[0].id for jobs in told}) == 6
+    bench.check_counters()
+
+
+@pytest.mark.parametrize("refused", [True, False])
+def test_requests_that_arrive_before_the_commit_are_part_of_it(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, refused: bool
+) -> None:
+    assert isinstance(bench.store, SqliteStore)
+    shared: GroupCommit[Any, Any] = bench.store.enqueuer._group_commit
+    write, inserted, wanted = SqliteCounterDeltas.write, threading.Event(), threading.Event()
+    commits: list[object] = []
+
+    def counted(tally: SqliteCounterDeltas, connection: apsw.Connection) -> None:
+        commits.append(tally)
+        write(tally, connection)
+
+    insert = Enqueuer._insert_jobs
+
+    def slow(enqueuer: Enqueuer, *jobs: Any) -> list[Job]:
+        stored = insert(enqueuer, *jobs)
+        if not inserted.is_set():
+            inserted.set()
+            assert wanted.wait(20)
+        return stored
+
+    monkeypatch.setattr(SqliteCounterDeltas, "write", counted)
+    monkeypatch.setattr(Enqueuer, "_insert_jobs", slow)
+    late = new(args_json="\ud800") if refused else new()
+    told = at_once(
+        lambda: bench.enqueue(new()),
+        lambda: inserted.wait(20) and bench.enqueue(late),
+        lambda: inserted.wait(20) and bench.enqueue(new("other")),
+        lambda: (wait_until(lambda: len(shared._waiting) == 2), wanted.set()),
+    )
+    assert [type(each) for each in told[:3]] == [list, RowRefused if refused else list, list]
+    assert len(commits) == 1 + refused  # the counters of a request that is stored by itself are its own
+    assert len(bench.rows("SELECT id FROM jobdeck_jobs")) == 3 - refused
     bench.check_counters()
 
 
@@ -166,7 +204,7 @@ def test_a_failure_of_the_store_reaches_all_requests_and_stores_nothing(
 
 
 def test_a_busy_database_is_reported_to_all_requests(monkeypatch: pytest.MonkeyPatch) -> None:
-    def write(requests: Sequence[int]) -> list[int]:
+    def write(requests: Sequence[int], arrived: object) -> list[int]:
         raise StoreBusy("jobs.db", 5)
 
     shared: GroupCommit[int, int] = GroupCommit(write, lambda: StoreFailed("jobs.db", "interrupted"))
@@ -182,7 +220,7 @@ class Paper:
         self.entered, self.let_go = threading.Event(), threading.Event()
         self.shared: GroupCommit[str, str] = GroupCommit(self.write, lambda: StoreFailed("jobs.db", "it was interrupted"))
 
-    def write(self, requests: Sequence[str]) -> list[str]:
+    def write(self, requests: Sequence[str], arrived: object) -> list[str]:
         if "first" in requests:
             self.entered.set()
             assert self.let_go.wait(20)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 
 import apsw
@@ -21,6 +21,7 @@ from .caller_transaction import caller_connection
 from .connection import Connections
 from .counters import SqliteCounterDeltas
 from .dependencies import DEPENDENCIES, stage_ready
+from .errors import CONVERTED, to_store_error
 from .group_commit import GroupCommit
 from .rows import read_jobs, read_states
 
@@ -46,6 +47,9 @@ SELECT first.id + key, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value
        value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11 FROM first, json_each(?)
 """
 
+Request = Sequence[NewJob]
+"""The jobs of one call."""
+
 
 class Enqueuer:
     """Enqueues new jobs."""
@@ -54,7 +58,7 @@ class Enqueuer:
         self._connections = connections
         self._clock = clock
         self._notify = notifier.notify
-        self._group_commit: GroupCommit[Sequence[NewJob], list[Job]] = GroupCommit(
+        self._group_commit: GroupCommit[Request, list[Job]] = GroupCommit(
             self._enqueue_all, lambda: StoreFailed(connections.where, "the thread that wrote for this one was interrupted")
         )
 
@@ -69,40 +73,57 @@ class Enqueuer:
             self._connections.after_commit(self._notify)
         return stored
 
-    def _enqueue_all(self, requests: Sequence[Sequence[NewJob]]) -> list[list[Job] | Exception]:
+    def _enqueue_all(
+        self, requests: Sequence[Request], arrived: Callable[[], Sequence[Request]]
+    ) -> list[list[Job] | Exception]:
         """Enqueue the jobs of several threads in one commit. A request that is refused stops no other."""
+        stored: list[list[Job] | Exception] = []
+        counters = SqliteCounterDeltas()
         with self._connections.write_transaction() as connection:
-            if len(requests) == 1:
-                return [self._insert_all(connection, requests[0])]
-            if not any(new.unique_key is not None or new.after for jobs in requests for new in jobs):
-                try:
-                    with self._connections.write_transaction():
-                        return [*self._enqueue_together(connection, requests)]
-                except RowRefused:
-                    pass  # one of them is refused; the others must not be
-            done: list[list[Job] | Exception] = []
-            for jobs in requests:
-                try:
-                    with self._connections.write_transaction():
-                        done.append(self._insert_all(connection, jobs))
-                except Exception as refusal:
-                    if isinstance(refusal, StoreError) and not isinstance(refusal, RowRefused):
-                        raise  # the transaction may be rolled back, and with it the requests of the others
-                    done.append(refusal)
-            return done
+            if len(requests) == 1:  # if it is refused, no other is stored yet
+                stored.append(self._insert_jobs(connection, requests[0], counters))
+                requests = arrived()
+            # A thread has one request at a time, so that this ends.
+            while requests:
+                stored += self._insert_requests(connection, requests, counters)
+                requests = arrived()
+            counters.write(connection)
+        return stored
 
-    def _enqueue_together(self, connection: apsw.Connection, requests: Sequence[Sequence[NewJob]]) -> list[list[Job]]:
+    def _insert_requests(
+        self, connection: apsw.Connection, requests: Sequence[Request], counters: CounterDeltas
+    ) -> list[list[Job] | Exception]:
+        if not any(new.unique_key is not None or new.after for jobs in requests for new in jobs):
+            try:
+                return [*self._insert_together(connection, requests, counters)]
+            except Exception as error:
+                if isinstance(error, CONVERTED) and not isinstance(to_store_error(error, self._connections.where), RowRefused):
+                    raise
+                # One of them is refused; the others must not be. The statement has stored none.
+        stored: list[list[Job] | Exception] = []
+        for jobs in requests:
+            try:
+                with self._connections.write_transaction():
+                    stored.append(self._insert_all(connection, jobs))
+            except Exception as refusal:
+                if isinstance(refusal, StoreError) and not isinstance(refusal, RowRefused):
+                    raise  # the transaction may be rolled back, and with it the requests of the others
+                stored.append(refusal)
+        return stored
+
+    def _insert_together(
+        self, connection: apsw.Connection, requests: Sequence[Request], counters: CounterDeltas
+    ) -> list[list[Job]]:
         """Insert jobs that depend on no others."""
         now = self._clock.now()
-        counters = SqliteCounterDeltas()
         rows = []
         for new in (new for jobs in requests for new in jobs):
             due, state = initial_state(new, now)
-            counters.count_transition(new.queue, new.kind, None, state)
             values = (new.kind, new.args_json, new.queue, new.priority, state, new.max_attempts, new.timeout, due)
             rows.append((*values, encode_tags(new), new.backoff_json, new.expires_at, new.trace))
         connection.execute(_ENQUEUE_TOGETHER, (now, json.dumps(rows, ensure_ascii=False)))
-        counters.write(connection)
+        for kind, _, queue, _, state, *_ in rows:
+            counters.count_transition(queue, kind, None, state)
         ids = count(connection.last_insert_rowid() - len(rows) + 1)
         return [[new_job_record(new, next(ids), *initial_state(new, now), now, None) for new in jobs] for jobs in requests]
 
@@ -112,9 +133,16 @@ class Enqueuer:
             return self._insert_all(own, jobs)
 
     def _insert_all(self, connection: apsw.Connection, jobs: Sequence[NewJob], batch: int | None = None) -> list[Job]:
-        """Insert the jobs through this connection, in its open transaction."""
-        now = self._clock.now()
+        """Insert the jobs through this connection, in its open transaction, and count them."""
         counters = SqliteCounterDeltas()
+        stored = self._insert_jobs(connection, jobs, counters, batch)
+        counters.write(connection)
+        return stored
+
+    def _insert_jobs(
+        self, connection: apsw.Connection, jobs: Sequence[NewJob], counters: CounterDeltas, batch: int | None = None
+    ) -> list[Job]:
+        now = self._clock.now()
         stored: list[Job] = []
         changed: list[int] = []
         for new in jobs:
@@ -123,7 +151,6 @@ class Enqueuer:
             # A parent that was already final may have resolved a new job; a holder may have got new arguments.
             if holder or new.after:
                 changed.append(stored[-1].id)
-        counters.write(connection)
         if not changed:
             return stored
         found = {job.id: job for job in read_jobs(connection, changed, now - self._clock.monotonic())}

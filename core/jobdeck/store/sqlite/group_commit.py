@@ -1,8 +1,8 @@
 """Group commit: one commit for the writes of several threads.
 
 A commit waits for the disk, and eight threads that wait one after the other wait eight times as long. So the first thread is
-the leader: it writes all waiting requests, and later threads wait for the next round, which one of them leads. There is no
-extra thread and no delay: a thread that is alone writes immediately.
+the leader: it writes all waiting requests, and those that arrive until it commits; later threads wait for the next round, which
+one of them leads. There is no extra thread and no delay: a thread that is alone writes immediately.
 """
 
 from __future__ import annotations
@@ -34,13 +34,14 @@ class GroupCommit(Generic[Request, Result]):
 
     def __init__(
         self,
-        write: Callable[[Sequence[Request]], Sequence[Result | Exception]],
+        write: Callable[[Sequence[Request], Callable[[], Sequence[Request]]], Sequence[Result | Exception]],
         interrupted: Callable[[], JobdeckError],
     ) -> None:
         """Create a group commit.
 
         Args:
-            write: takes requests, and returns a result, or a refusal, for each; an exception is the result of all.
+            write: takes requests, and a function that returns those that have arrived since; writes all that it takes, and
+                returns a result, or a refusal, for each, in this order; an exception is the result of all.
             interrupted: the error for the other threads if the leader was interrupted (Ctrl+C).
         """
         self._write = write
@@ -90,11 +91,19 @@ class GroupCommit(Generic[Request, Result]):
             self._leader.wake.release()
 
     def _lead(self) -> None:
-        with self._guard:
-            led, self._waiting = self._waiting, []
+        led: list[_Pending[Request, Result]] = []
+
+        def arrived() -> Sequence[Request]:
+            if not self._waiting:
+                return ()
+            with self._guard:
+                taken, self._waiting = self._waiting, []
+            led.extend(taken)
+            return [pending.request for pending in taken]
+
         results: Sequence[Result | Exception] | None = None
         try:
-            results = self._write([pending.request for pending in led])
+            results = self._write(arrived(), arrived)
         except Exception as error:  # every thread in this round gets it
             results = [error] * len(led)
         finally:
