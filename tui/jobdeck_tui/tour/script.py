@@ -320,7 +320,7 @@ ON_POSTGRES = TourStep(
     takes=5,
     problem="Many workers on several machines want the same first row. With one lock they queue for it.",
     solution="jobdeck claims there with FOR UPDATE SKIP LOCKED: each worker locks other rows.",
-    why="No claim waits for another one, so more workers are never slower than fewer.",
+    why="No claim waits for another one, however many workers there are.",
     trade_off="A server is one more thing to run and back up, and each claim is a round trip to it.",
     notes=(
         "The server is that of --db or JOBDECK_DATABASE. The scratch schema is dropped at the end; no other table is touched.",
