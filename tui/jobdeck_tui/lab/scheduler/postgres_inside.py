@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
-
-import psycopg
 
 import jobdeck
 from jobdeck import JobdeckError, Queue, Registry, Settings, job, record
@@ -14,6 +12,9 @@ from jobdeck import JobdeckError, Queue, Registry, Settings, job, record
 from ..inside import Section, Statement, one_line
 from ..place import executing_place
 from ..plans import postgres_plan
+
+if TYPE_CHECKING:
+    import psycopg
 
 _KIND = "lab.job"
 _WHY = {
@@ -46,8 +47,18 @@ def record_on_server(operation: str, url: str, schema: str) -> Section:
     assert operation == "claim", operation
     try:
         return Section(operation, _WHY[operation], _claim(in_schema(url, schema)), is_atomic=True)
-    except (JobdeckError, psycopg.Error) as error:  # a pooler that takes no options, say: the lane can be played nevertheless
+    except (
+        JobdeckError,
+        load_driver().Error,
+    ) as error:  # a pooler that takes no options, say: the lane can be played nevertheless
         return Section(operation, f"{_WHY[operation]} Its plan is not available: {one_line(str(error))}", (), is_atomic=True)
+
+
+def load_driver() -> Any:
+    """Import the driver, which comes with an extra."""
+    import psycopg
+
+    return psycopg
 
 
 def in_schema(url: str, schema: str) -> str:
@@ -66,7 +77,7 @@ def _claim(url: str) -> tuple[Statement, ...]:
             connection: psycopg.Connection[Any] = session.raw
         connection.cursor_factory = _recording(seen)
         worker.claim()
-        connection.cursor_factory = psycopg.RawCursor
+        connection.cursor_factory = load_driver().RawCursor
         with queue.transaction():
             for each in seen:
                 if "set_config" in each.sql:  # the planner's settings of a claim
@@ -87,7 +98,7 @@ def _is_shown(sql: str) -> bool:
 def _recording(seen: list[_Seen]) -> type[psycopg.RawCursor[Any]]:
     """Return a class of cursors that record what they execute, and the line of jobdeck that asked for it."""
 
-    class Recording(psycopg.RawCursor[Any]):
+    class Recording(load_driver().RawCursor):  # type: ignore[misc]  # the driver is an extra, and not imported before it is needed
         def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
             place, function = executing_place(sys._getframe(1))
             seen.append(_Seen(one_line(str(query)), params, place, function))

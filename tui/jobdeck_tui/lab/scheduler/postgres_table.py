@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..inside import Section
 from ..plans import postgres_plan
-from .postgres_inside import record_on_server
+from .postgres_inside import load_driver, record_on_server
 from .programs import LaneStep
 from .tables import LaneTable, Performed, TableRow, has_plan
 
@@ -56,12 +56,12 @@ class PostgresTable(LaneTable):
             self._workers = [self._connect(url) for _ in range(workers)]
             for connection in self._workers:
                 self._run(connection, f"SET lock_timeout = {_LOCK_TIMEOUT}")
-        except _driver().Error as error:
+        except load_driver().Error as error:
             self.close()
             raise ConnectionError(f"The lab cannot use the PostgreSQL server: {str(error).splitlines()[0]}") from None
 
     def _connect(self, url: str) -> psycopg.Connection[Any]:
-        connection: psycopg.Connection[Any] = _driver().connect(
+        connection: psycopg.Connection[Any] = load_driver().connect(
             url, autocommit=True, connect_timeout=_CONNECT, application_name="jobdeck-lab"
         )
         self._open.callback(connection.close)
@@ -77,7 +77,7 @@ class PostgresTable(LaneTable):
         self._run(self._own, "CREATE TABLE jobs (id integer PRIMARY KEY, state text, worker text)")
 
     def _drop(self, schema: str) -> None:
-        with contextlib.suppress(_driver().Error):  # the server may be away; another lab drops it later
+        with contextlib.suppress(load_driver().Error):  # the server may be away; another lab drops it later
             for connection in getattr(self, "_workers", ()):
                 connection.close()
             self._own.execute(f'DROP SCHEMA "{schema}" CASCADE'.encode())
@@ -105,7 +105,7 @@ class PostgresTable(LaneTable):
             connection.execute("SAVEPOINT step")
         try:
             done = self._run(connection, _with_names(sql), values)
-        except _driver().errors.LockNotAvailable:
+        except load_driver().errors.LockNotAvailable:
             connection.execute("ROLLBACK" if begin else "ROLLBACK TO SAVEPOINT step")
             return Performed((step.sql,), "waits: the row is locked", taken, blocked=True)
         if "SELECT id" in step.sql:
@@ -137,11 +137,5 @@ def _with_names(sql: str) -> str:
     return re.sub(r":(\w+)", r"%(\1)s", sql)
 
 
-def _driver() -> Any:
-    import psycopg
-
-    return psycopg
-
-
 def _is_in_transaction(connection: psycopg.Connection[Any]) -> bool:
-    return bool(connection.info.transaction_status != _driver().pq.TransactionStatus.IDLE)
+    return bool(connection.info.transaction_status != load_driver().pq.TransactionStatus.IDLE)
