@@ -78,6 +78,12 @@ def test_every_letter_with_a_case_is_known() -> None:
     assert [chr(code) for code in range(0x110000) if code not in known and chr(code).casefold() != chr(code)] == []
 
 
+def test_what_a_letter_is_folded_to_is_not_folded_again() -> None:
+    """So letters can be replaced one after the other, in any order."""
+    folded = {character: fold_case(character) for part in _CASED for character in map(chr, part)}
+    assert [character for character, once in folded.items() if fold_case(once) != once] == []
+
+
 NAMES = ["a*", "ab", "a?", 'a"b', "a,b", "a b", "a\\b", "a\\", "a\\*b", "[a]", "a%", "a_", "ü*", '"', "\\", "C:\\x y\\"]
 
 
