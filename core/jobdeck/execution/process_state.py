@@ -70,7 +70,8 @@ class _Attributes:
         except Exception:  # one was deleted, or cannot be compared
             pass
         for (module, name), first in zip(self._names, self._first, strict=True):
-            setattr(module, name, first)
+            with suppress(Exception):  # as above; the others are restored
+                setattr(module, name, first)
 
 
 class _Stream:

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -57,4 +58,20 @@ def test_a_function_that_a_job_has_deleted_is_there_again(monkeypatch: pytest.Mo
     monkeypatch.setattr(time, "sleep", None)
     state.restore()
     assert json.dumps([1]) == "[1]"
+    assert callable(time.sleep)
+
+
+def test_a_module_that_a_job_has_closed_to_changes_keeps_no_other_from_being_restored(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Closed(ModuleType):
+        def __setattr__(self, name: str, value: object) -> None:
+            raise AttributeError(name)
+
+    state = ProcessState()
+    monkeypatch.delattr(json, "dumps")
+    monkeypatch.setattr(time, "sleep", None)
+    closed, json.__class__ = json.__class__, Closed
+    try:
+        state.restore()
+    finally:
+        ModuleType.__setattr__(json, "__class__", closed)
     assert callable(time.sleep)
