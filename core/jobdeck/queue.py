@@ -314,7 +314,7 @@ class Queue:
         """Wake the workers of all processes to claim jobs now."""
         self.store.notifier.notify()
 
-    # -- objects for a part of it -----------------------------------------------------------------
+    # -- objects for parts of a queue -----------------------------------------------------------------
 
     @cached_property
     def batches(self) -> Batches:
@@ -325,7 +325,7 @@ class Queue:
 
     @cached_property
     def kinds(self) -> KindCatalog:
-        """What may be enqueued: `list`, `get`, `argument_schema`."""
+        """The kinds that may be enqueued: `list`, `get`, `argument_schema`."""
         return KindCatalog(self.registry)
 
     @cached_property
@@ -337,7 +337,7 @@ class Queue:
 
     @cached_property
     def limits(self) -> QueueLimits:
-        """How many jobs of a queue may run, and start: `get`, `set`."""
+        """The limits of queues: `get`, `set`."""
         from .limits import QueueLimits
 
         return QueueLimits(self.store, self._actor)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.core.postgres import Server
 from tests.tui.frozen_queue import FrozenQueue
 
 HERE = Path(__file__).parent
@@ -100,3 +101,11 @@ def few(still: FrozenQueue) -> FrozenQueue:
     for n in range(3):
         still.queue.enqueue("img.resize", {"path": f"{n}.jpg"})
     return still
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    """A PostgreSQL server of the module's own."""
+    made = Server()
+    yield made
+    made.remove()

@@ -334,7 +334,10 @@ GOOD = (200, JSON, json.dumps(ABOUT).encode())
         ),
         (
             (200, JSON, json.dumps({**ABOUT, "protocol": 99, "version": "7.5"}).encode()),
-            "runs jobdeck 7.5, whose calls have version 99, and this is version 1; install the same jobdeck on both sides.",
+            (
+                f"runs jobdeck 7.5, whose calls have version 99, and this is version {PROTOCOL}; "
+                "install the same jobdeck on both sides."
+            ),
         ),
         ((308, {"Location": "https://h/api/v1/calls/about"}, b""), "redirects to https://h; use that address."),
         ((401, {}, b""), "answers with the status 401, and is no server of jobdeck; check it."),

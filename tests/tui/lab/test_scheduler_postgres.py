@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import queue
-from collections.abc import Iterator
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -20,13 +19,6 @@ from jobdeck_tui.lab.scheduler.programs import FOR_UPDATE, READ_COMMITTED, SKIP_
 from jobdeck_tui.lab.scheduler.session import BoardPicture, SchedulerSession
 
 pytestmark = pytest.mark.postgres
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    made = Server()
-    yield made
-    made.remove()
 
 
 @pytest.fixture

@@ -24,13 +24,6 @@ from jobdeck_tui.tour.acts import ACTS, ActRun
 pytestmark = pytest.mark.postgres
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    made = Server()
-    yield made
-    made.remove()
-
-
 @pytest.fixture
 def url(server: Server) -> Iterator[str]:
     """The address of a database with a table of its user, which nobody touches."""

@@ -54,8 +54,8 @@ class Section:
 
 
 @record
-class _Seen:
-    """A statement as it ran."""
+class RecordedStatement:
+    """A statement as it ran, before it is explained."""
 
     sql: str
     values: Any
@@ -80,13 +80,13 @@ class _Probe:
         job(name="lab.bad", registry=self.registry)(_fail)
         settings = Settings(database=str(self.database), synchronous="OFF", lease=_LEASE, heartbeat=_LEASE / 3)
         self.queue = Queue(settings=settings, registry=self.registry)
-        self.seen: list[_Seen] = []
+        self.seen: list[RecordedStatement] = []
         self.worker = jobdeck.testing.ManualWorker(self.queue, "worker 1", lease=_LEASE)
 
     def record(self, _cursor: object, sql: str, values: Any) -> bool:
         """Record a statement, and the line of jobdeck that executed it: the innermost one on the stack."""
         place, function = executing_place(sys._getframe(1))
-        self.seen.append(_Seen(one_line(sql), values, place, function))
+        self.seen.append(RecordedStatement(one_line(sql), values, place, function))
         return True
 
     def start(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...model.record_class import record
 
-PROTOCOL = 1
+PROTOCOL = 2
 """The version of the calls and their records. A client of another version is refused."""
 
 

@@ -47,7 +47,7 @@ from ...settings import Settings
 from ...store.base import Store
 from .call_client import CallClient
 from .checked_job import CheckedJob, request_of
-from .remote_parts import RemoteBatches, RemoteKinds, RemoteLimits, RemoteWorkers
+from .remote_objects import RemoteBatches, RemoteKinds, RemoteLimits, RemoteWorkers
 from .remote_past import RemoteHistory, RemoteJournal
 from .remote_schedules import RemoteSchedules
 
@@ -188,7 +188,7 @@ class RemoteQueue(Queue):
 
     @cached_property
     def kinds(self) -> KindCatalog:
-        """What may be enqueued."""
+        """The kinds that may be enqueued."""
         return RemoteKinds(self._read)
 
     @cached_property

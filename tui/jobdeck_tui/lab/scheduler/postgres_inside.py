@@ -1,4 +1,4 @@
-"""What jobdeck runs on a PostgreSQL server: recorded on a queue of its own, in the scratch schema of a lane."""
+"""Records what jobdeck runs on a PostgreSQL server, on a queue of its own in the scratch schema of a lane."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import jobdeck
-from jobdeck import JobdeckError, Queue, Registry, Settings, job, record
+from jobdeck import JobdeckError, Queue, Registry, Settings, job
 
-from ..inside import Section, Statement, one_line
+from ..inside import RecordedStatement, Section, Statement, one_line
 from ..place import executing_place
 from ..plans import postgres_plan
 
@@ -26,16 +26,6 @@ _LEFT_OUT = ("jobdeck_counts", "jobdeck_meta", "pg_")
 """Statements on these keep counters, and find out about the server."""
 
 
-@record
-class _Seen:
-    """A statement as it ran."""
-
-    sql: str
-    values: Any
-    place: str
-    function: str
-
-
 def record_on_server(operation: str, url: str, schema: str) -> Section:
     """Perform an operation of jobdeck on a queue in this schema, and return its statements with their plans.
 
@@ -45,13 +35,12 @@ def record_on_server(operation: str, url: str, schema: str) -> Section:
         schema: an existing schema without a queue, or with one that was made here.
     """
     assert operation == "claim", operation
+    why = _WHY[operation]
     try:
-        return Section(operation, _WHY[operation], _claim(in_schema(url, schema)), is_atomic=True)
-    except (
-        JobdeckError,
-        load_driver().Error,
-    ) as error:  # a pooler that takes no options, say: the lane can be played nevertheless
-        return Section(operation, f"{_WHY[operation]} Its plan is not available: {one_line(str(error))}", (), is_atomic=True)
+        return Section(operation, why, _claim(in_schema(url, schema)), is_atomic=True)
+    except (JobdeckError, load_driver().Error) as error:
+        # The server, or a pooler in front of it, takes no options, say: the lane can be played nevertheless.
+        return Section(operation, f"{why} Its plan is not available: {one_line(str(error))}", (), is_atomic=True)
 
 
 def load_driver() -> Any:
@@ -69,7 +58,7 @@ def in_schema(url: str, schema: str) -> str:
 def _claim(url: str) -> tuple[Statement, ...]:
     registry = Registry()
     job(name=_KIND, registry=registry)(_handler)
-    seen: list[_Seen] = []
+    seen: list[RecordedStatement] = []
     with Queue(settings=Settings(database=url), registry=registry) as queue:
         queue.enqueue(_KIND, {})
         worker = jobdeck.testing.ManualWorker(queue, "worker 1")
@@ -95,18 +84,18 @@ def _is_shown(sql: str) -> bool:
     return "jobdeck_jobs" in sql and not any(word in sql for word in _LEFT_OUT)
 
 
-def _recording(seen: list[_Seen]) -> type[psycopg.RawCursor[Any]]:
+def _recording(seen: list[RecordedStatement]) -> type[psycopg.RawCursor[Any]]:
     """Return a class of cursors that record what they execute, and the line of jobdeck that asked for it."""
 
     class Recording(load_driver().RawCursor):  # type: ignore[misc]  # the driver is an extra, and not imported before it is needed
         def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
             place, function = executing_place(sys._getframe(1))
-            seen.append(_Seen(one_line(str(query)), params, place, function))
+            seen.append(RecordedStatement(one_line(str(query)), params, place, function))
             return super().execute(query, params, **options)
 
     return Recording
 
 
-def _plan(connection: psycopg.Connection[Any], statement: _Seen) -> tuple[str, ...]:
+def _plan(connection: psycopg.Connection[Any], statement: RecordedStatement) -> tuple[str, ...]:
     found = connection.execute(f"EXPLAIN (COSTS OFF) {statement.sql}".encode(), statement.values)
     return postgres_plan(line for (line,) in found)

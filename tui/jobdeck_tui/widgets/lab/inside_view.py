@@ -18,7 +18,7 @@ _MARKS: dict[bool | None, tuple[StyledLine, StyledLine]] = {
     True: ([("✓ ", "good")], [("  atomic", "good")]),
     False: ([("✗ ", "error")], [("  not atomic", "error")]),
 }
-"""What stands before and after a title."""
+"""Whether a section is atomic → the styled text before and after its title."""
 _LIST = re.compile(r"(\w+(?:, \w+)?)((?:, [\w.]+){5,})(?![\w(])")
 """Names of more than a few columns."""
 
