@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,8 @@ from jobdeck import Worker
 from jobdeck_tui.demo.demo import Demo
 from jobdeck_tui.demo.sandbox import demo_queue
 from jobdeck_tui.tour.acts import ACTS, ActRun
+from jobdeck_tui.tour.picture import Line
+from jobdeck_tui.tour.row_locks import play_row_locks
 
 
 @pytest.fixture
@@ -90,3 +92,14 @@ def test_an_act_that_fails_is_a_sentence_on_the_screen(demo: Demo) -> None:
     run = ActRun(fail, demo, lambda: None)  # type: ignore[arg-type]
     wait_until(lambda: not run.is_running)
     assert run.problem == "ZeroDivisionError: oh."
+
+
+def test_a_server_that_cannot_be_reached_is_no_longer_connected_to() -> None:
+    shown: list[str] = []
+
+    def show(lines: Sequence[Line]) -> None:
+        shown.append(" ".join(text for line in lines for text, _ in line))
+
+    with pytest.raises(OSError, match="cannot use the PostgreSQL server"):
+        play_row_locks("postgresql://127.0.0.1:1/none", show, lambda _: None, lambda: False)
+    assert ["connects" in each for each in shown] == [True, False]

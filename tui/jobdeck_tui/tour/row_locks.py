@@ -41,14 +41,18 @@ def play_row_locks(
     found: dict[str, Enumeration] = {}
     with scratch_folder("jobdeck-lab-", "The tour") as folder:
         show([*_picture(moves, found), [], [("connects to the server …", "quiet")]])
-        for lane, program in _LANES.items():
-            with Board(program, folder, jobs=2, server=server) as board:
-                for worker in _TURNS:
-                    move = board.step(worker)
-                    assert move is not None
-                    moves[lane].append(move)
-                    show(_picture(moves, found))
-                    pause(_BEAT)
+        try:
+            for lane, program in _LANES.items():
+                with Board(program, folder, jobs=2, server=server) as board:
+                    for worker in _TURNS:
+                        move = board.step(worker)
+                        assert move is not None
+                        moves[lane].append(move)
+                        show(_picture(moves, found))
+                        pause(_BEAT)
+        except OSError:
+            show(_picture(moves, found))  # it no longer connects; the reason follows
+            raise
         for lane in _LANES:
             found[lane] = _try_every_order(lane, folder, server, is_stopped)
             pause(0)
