@@ -216,6 +216,7 @@ _OPTIONS = {
     "name of a schedule": "name",
     "cron expression": "cron",
     "number of ticks": "n",
+    "number of running jobs": "running",
 }
 """The name of an option in a sentence → its name in a body."""
 

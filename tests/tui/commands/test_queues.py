@@ -163,6 +163,13 @@ def test_invalid_limits_are_explained(text: str, problem: str) -> None:
     assert (limits_problem(text) or "").startswith(problem)
 
 
+def test_a_limit_of_no_running_jobs_is_refused_in_a_sentence(deck: CommandLine) -> None:
+    deck.done("run", "--queue", "mail", "--", "true")
+    refused = deck("limit", "mail", "--running", "0")
+    assert refused.exit_code == 2
+    assert "The number of running jobs must be a whole number from 1 on." in refused.stderr
+
+
 def test_the_command_and_the_cockpit_read_rates_alike(deck: CommandLine) -> None:
     assert read_rate("100/m") == (100, 60.0)
     deck.done("limit", "mail", "--rate", "100/m")

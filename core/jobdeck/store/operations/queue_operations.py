@@ -73,7 +73,7 @@ def make_limits(*, running: int | None = None, rate: int | None = None, period: 
     Raises:
         InvalidOption: a limit is out of range.
     """
-    for name, value in (("running", running), ("rate", rate)):
+    for name, value in (("number of running jobs", running), ("rate", rate)):
         if value is not None and not (isinstance(value, int) and 1 <= value <= 10**9):
             raise InvalidOption(name, "must be a whole number from 1 on")
     if period is not None and (rate is None or not 0.001 <= period <= _MAX_PERIOD):
