@@ -351,7 +351,7 @@ def test_showing_limits_creates_no_database(deck: CommandLine) -> None:
         (("batch", "1", "--timeout", "1s"), "--timeout requires --wait"),
         (("limit", "--running", "2"), "name the queue"),
         (("limit", "--none"), "name the queue"),
-        (("limit", "mail", "--running", "0"), "running must be"),
+        (("limit", "mail", "--running", "0"), "The number of running jobs must be"),
         (("limit", "mail", "--rate", "100"), "is not a rate such as"),
         (("limit", "mail", "--rate", "many/1m"), "is not a rate such as"),
         (("limit", "mail", "--rate", "5/fortnight"), "is not a rate such as"),
